@@ -1,0 +1,330 @@
+/**
+ * The nouns of palyra, one meaning each. Everybody may import them; nobody adds behaviour here.
+ * `…Record` is persisted, `…View` is a read-only projection for people and programs. Times are milliseconds since the epoch in records and
+ * RFC 3339 strings in views; null means "never" or "not yet".
+ */
+
+/** JSON values, as they travel in capability inputs and outputs. */
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+export type JsonSchema = { readonly [key: string]: unknown };
+
+/** Version of the node protocol this build speaks; a peer is refused outside [min, max]. */
+export const NODE_PROTOCOL = { min: 1, max: 1 } as const;
+
+// ── Who is asking ────────────────────────────────────────────────────────────
+
+/** Decided by socket, session or certificate; never by the content of a message. */
+export type Caller =
+  | { readonly kind: 'owner'; readonly name: string }
+  | { readonly kind: 'operator'; readonly name: string; readonly role: OperatorRole }
+  | { readonly kind: 'device'; readonly nodeId: string; readonly serial: string; readonly address: string }
+  | { readonly kind: 'anonymous'; readonly address: string };
+
+export type OperatorRole = 'viewer' | 'operator' | 'approver' | 'owner';
+
+// ── Capabilities ─────────────────────────────────────────────────────────────
+
+export type SideEffects = 'none' | 'local' | 'external';
+/** `none`: runs at once. `ask`: a person at the machine is asked first. */
+export type Mediation = 'none' | 'ask';
+
+/** What a node says it can do. The daemon keeps it as announced; what may be used is announced ∩ granted. */
+export interface CapabilityDescriptor {
+  /** `area.action`, or one word for the oldest built-in (`echo`). Lower case, at most 64 characters. */
+  readonly name: string;
+  readonly version: string;
+  readonly summary: string;
+  readonly inputSchema: JsonSchema;
+  readonly outputSchema: JsonSchema;
+  readonly sideEffects: SideEffects;
+  readonly mediation: Mediation;
+  /** True: at-least-once with node-side dedupe. False: at-most-once start, the outcome may be `unknown`. */
+  readonly idempotent: boolean;
+  /** How long one run may take before it is stopped; at most 3,600,000. */
+  readonly executionTimeoutMs: number;
+}
+
+// ── Nodes ────────────────────────────────────────────────────────────────────
+
+export type Trust = 'paired' | 'revoked';
+export type Presence = 'online' | 'late' | 'offline' | 'never-seen' | 'revoked' | 'expired';
+export type PresenceReason = 'stopped' | 'lost' | null;
+
+export interface CertificateRecord {
+  /** Lower-case hex, unique for ever. */
+  readonly serial: string;
+  /** SHA-256 of the DER, lower-case hex. */
+  readonly fingerprint: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** Set when a newer certificate replaced it: accepted until then. */
+  readonly acceptedUntil: number | null;
+}
+
+/** A paired machine. Its id is its device id: `nod_` and a ULID, made by the daemon, carried in its certificate. */
+export interface NodeRecord {
+  readonly id: string;
+  /** Set by operators or the invite; reports of the machine never overwrite it. Unique among nodes that are not removed. */
+  readonly name: string;
+  readonly hostname: string;
+  readonly purpose: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platform: string;
+  readonly arch: string;
+  readonly version: string;
+  readonly protocol: number;
+  /** SHA-256 of the device key's SPKI DER, lower-case hex. */
+  readonly keyFingerprint: string;
+  /** The allow list: a certificate is accepted because its serial is here. */
+  readonly certificates: readonly CertificateRecord[];
+  readonly trust: Trust;
+  readonly announced: readonly CapabilityDescriptor[];
+  /** Names an operator (or the invite) granted. Announcing more later does not widen it. */
+  readonly granted: readonly string[];
+  readonly pairedAt: number;
+  readonly pairedBy: string;
+  readonly removedAt: number | null;
+  /** Identity of the node's own journal; a change means its memory was wiped. */
+  readonly storeId: string | null;
+  readonly bootId: string | null;
+  readonly address: string | null;
+  /** Memory while running; saved with snapshots. */
+  readonly lastSeenAt: number | null;
+  readonly connectedAt: number | null;
+  readonly disconnectedAt: number | null;
+  readonly disconnectReason: 'stopped' | 'lost' | 'superseded' | 'daemon-stopped' | null;
+}
+
+/** One function makes it for every surface (`runtime/presence.ts`). */
+export interface NodeView {
+  readonly id: string;
+  readonly name: string;
+  readonly hostname: string;
+  readonly purpose: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly presence: Presence;
+  readonly presenceReason: PresenceReason;
+  readonly presenceSince: string | null;
+  readonly lastSeenAt: string | null;
+  readonly trust: Trust;
+  readonly platform: string;
+  readonly arch: string;
+  readonly version: string;
+  readonly protocol: number;
+  readonly outdated: boolean;
+  readonly address: string | null;
+  readonly certificate: { readonly fingerprint: string; readonly notAfter: string; readonly daysLeft: number } | null;
+  /** Names that may be used now: announced ∩ granted, sorted. */
+  readonly capabilities: readonly string[];
+  readonly queue: { readonly waiting: number; readonly running: number };
+  readonly pairedAt: string;
+  readonly pairedBy: string;
+}
+
+// ── Invites and approvals ────────────────────────────────────────────────────
+
+/** What is kept of an invite's code: nothing that lets its reader join. See `identity/pairing-proof.ts`. */
+export interface CodeVerifier {
+  /** Finds the invite; derived from the code through scrypt. Hex. */
+  readonly locator: string;
+  /** SHA-256 of the client key. Hex. */
+  readonly storedKey: string;
+  /** Proves the daemon's knowledge of the code. Hex. */
+  readonly serverKey: string;
+}
+
+export type InviteState = 'open' | 'used' | 'expired' | 'revoked';
+
+export interface InviteRecord {
+  /** `inv_` and six Crockford characters. */
+  readonly id: string;
+  readonly verifier: CodeVerifier;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly expiresAt: number;
+  readonly usesMax: number;
+  readonly redeemedBy: readonly { readonly nodeId: string; readonly name: string; readonly at: number }[];
+  readonly revokedAt: number | null;
+  /** `none`: redeeming it joins. `person`: redeeming it asks. */
+  readonly approval: 'none' | 'person';
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly purpose: string | null;
+  /** When set, only these capability names are granted. */
+  readonly capabilities: readonly string[] | null;
+}
+
+/** Never holds the code. */
+export interface InviteView {
+  readonly id: string;
+  readonly state: InviteState;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly expiresAt: string;
+  readonly uses: { readonly max: number; readonly left: number };
+  readonly approval: 'none' | 'person';
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly purpose: string | null;
+  readonly redeemedBy: readonly { readonly nodeId: string; readonly name: string; readonly at: string }[];
+}
+
+/** The one answer that shows the code and the link: the answer to making the invite. */
+export interface NewInviteView extends InviteView {
+  readonly link: string;
+  readonly code: string;
+  readonly caFingerprint: string;
+  readonly addresses: readonly string[];
+}
+
+export type ApprovalState = 'pending' | 'approved' | 'issued' | 'rejected' | 'expired' | 'withdrawn';
+
+/** Facts a machine states about itself when it asks to join. All of them are claims. */
+export interface MachineFacts {
+  readonly hostname: string;
+  readonly platform: string;
+  readonly arch: string;
+  readonly version: string;
+  readonly protocol: number;
+  readonly capabilities: readonly CapabilityDescriptor[];
+}
+
+/** Something that waits, or waited, for an answer: a person's or an invite's. Decided once, never changed. */
+export interface ApprovalRecord {
+  /** `req_` and six Crockford characters; stable over retries of the same device key. */
+  readonly id: string;
+  readonly kind: 'join';
+  readonly state: ApprovalState;
+  readonly requestedName: string | null;
+  readonly keyFingerprint: string;
+  /** SPKI DER of the device key, base64. */
+  readonly publicKey: string;
+  readonly facts: MachineFacts;
+  readonly address: string;
+  readonly inviteId: string | null;
+  readonly requestedAt: number;
+  readonly expiresAt: number;
+  readonly decidedAt: number | null;
+  readonly decidedBy: string | null;
+  readonly rejectReason: string | null;
+  readonly nodeId: string | null;
+  /** PEM, once issued. Public by nature. */
+  readonly certificate: string | null;
+}
+
+// ── Dispatches ───────────────────────────────────────────────────────────────
+
+/** Internal states of the mailbox; `reliability` names. */
+export type DispatchState =
+  | 'queued'
+  | 'offered'
+  | 'mediation'
+  | 'running'
+  | 'suspect'
+  | 'cancelling'
+  | 'succeeded'
+  | 'failed'
+  | 'denied'
+  | 'expired'
+  | 'timed-out'
+  | 'cancelled'
+  | 'unknown';
+
+/** Names shown to people and programs. */
+export type DispatchStateName =
+  | 'queued'
+  | 'delivered'
+  | 'awaiting-approval'
+  | 'running'
+  | 'succeeded'
+  | 'failed'
+  | 'denied'
+  | 'expired'
+  | 'timed-out'
+  | 'cancelled'
+  | 'unknown';
+
+export const TERMINAL_STATES = ['succeeded', 'failed', 'denied', 'expired', 'timed-out', 'cancelled', 'unknown'] as const;
+export type TerminalState = (typeof TERMINAL_STATES)[number];
+
+export interface DispatchError {
+  /** Stable, upper case: one of ours (`docs/errors.md`) or the capability's own. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One run of a capability on one node. Input and output stay text: the daemon carries them, it does not re-parse them. */
+export interface DispatchRecord {
+  /** `dsp_` and a ULID. */
+  readonly id: string;
+  readonly nodeId: string;
+  readonly capability: string;
+  /** JSON text. */
+  readonly inputJson: string;
+  /** Frozen from the descriptor at enqueue. */
+  readonly idempotent: boolean;
+  readonly sideEffects: SideEffects;
+  readonly state: DispatchState;
+  /** 0 before the first offer; the fencing token together with `epoch`. */
+  readonly attempt: number;
+  /** Session epoch of the last offer; 0 before. */
+  readonly epoch: number;
+  /** The node's store id when it was last offered; a change means the node forgot. */
+  readonly storeId: string | null;
+  /** Latest phase known before the link was lost or the cancel was asked. */
+  readonly phase: 'offered' | 'mediation' | 'running' | null;
+  readonly requestedBy: string;
+  readonly idempotencyKey: string | null;
+  /** SHA-256 over capability and input; hex. */
+  readonly requestHash: string;
+  readonly queuedAt: number;
+  /** May not be offered before (back-off of a requeue). */
+  readonly notBefore: number;
+  /** After this it is no longer offered for the first time. */
+  readonly queueExpiresAt: number;
+  /** Schedule-to-close, an instant. */
+  readonly deadlineAt: number;
+  /** Start-to-close, a duration the node enforces too. */
+  readonly runTimeoutMs: number;
+  readonly deliveredAt: number | null;
+  readonly startedAt: number | null;
+  readonly cancelRequestedAt: number | null;
+  readonly finishedAt: number | null;
+  /** Whether a handler started: null means nobody can say. */
+  readonly started: boolean | null;
+  readonly outputJson: string | null;
+  readonly error: DispatchError | null;
+}
+
+export interface DispatchView {
+  readonly id: string;
+  readonly node: string;
+  readonly nodeId: string;
+  readonly capability: string;
+  readonly state: DispatchStateName;
+  readonly attempt: number;
+  readonly input: JsonValue;
+  readonly output: JsonValue;
+  readonly error: DispatchError | null;
+  readonly sideEffects: SideEffects;
+  readonly idempotent: boolean;
+  /** Whether the same request may be sent again without running anything twice that matters. */
+  readonly retrySafe: boolean;
+  readonly timings: {
+    readonly queuedAt: string;
+    readonly deliveredAt: string | null;
+    readonly startedAt: string | null;
+    readonly finishedAt: string | null;
+    readonly totalMs: number | null;
+  };
+  readonly deadlineAt: string;
+  readonly requestedBy: string;
+}
+
+// ── The daemon ───────────────────────────────────────────────────────────────
+
+export interface ListenerView {
+  readonly purpose: 'local' | 'public' | 'node-rpc' | 'console';
+  /** `unix:PATH` for the local socket, else a URL. */
+  readonly url: string;
+}

@@ -1,0 +1,137 @@
+/**
+ * The daemon's whole state as tables of records, the changes that move it, and the port through which changes become durable.
+ *
+ * A change is one of three verbs on one row; a list of changes is atomic: one journal record, applied whole or not at all. Folding the same changes over
+ * the same tables always gives the same tables, so snapshot + journal = state. This module holds no clock, no file and no policy.
+ */
+import type { ApprovalRecord, DispatchRecord, InviteRecord, NodeRecord } from '../base/model.js';
+
+/** Facts about the daemon itself; one row with the key `daemon`. */
+export interface DaemonRecord {
+  /** Incremented and made durable before the daemon listens; part of every session epoch. */
+  readonly bootEpoch: number;
+  /** OS user name of whoever started it first. */
+  readonly ownerName: string;
+  readonly createdAt: number;
+}
+
+/** Remembers that a settled dispatch was removed, so that a late result is still recognised. */
+export interface TombstoneRecord {
+  readonly id: string;
+  readonly at: number;
+}
+
+/** Wrong codes, to bound guessing across restarts. One row per source address and one with the key `*` for all. */
+export interface PairingFailureRecord {
+  readonly key: string;
+  readonly windowStartedAt: number;
+  readonly count: number;
+  /** Set when the cap was reached: invites made before it are not evaluated until the window ends. */
+  readonly cappedAt: number | null;
+}
+
+export interface Tables {
+  daemon: Map<string, DaemonRecord>;
+  nodes: Map<string, NodeRecord>;
+  invites: Map<string, InviteRecord>;
+  approvals: Map<string, ApprovalRecord>;
+  dispatches: Map<string, DispatchRecord>;
+  tombstones: Map<string, TombstoneRecord>;
+  pairingFailures: Map<string, PairingFailureRecord>;
+}
+
+export type TableName = keyof Tables;
+export type RowOf<T extends TableName> = Tables[T] extends Map<string, infer Row> ? Row : never;
+
+export const TABLE_NAMES: readonly TableName[] = [
+  'daemon',
+  'nodes',
+  'invites',
+  'approvals',
+  'dispatches',
+  'tombstones',
+  'pairingFailures',
+];
+
+/** `put` writes a whole row, `set` changes some fields of an existing row, `drop` removes it. */
+export type Change = {
+  [T in TableName]:
+    | { readonly op: 'put'; readonly table: T; readonly key: string; readonly row: RowOf<T> }
+    | { readonly op: 'set'; readonly table: T; readonly key: string; readonly row: Partial<RowOf<T>> }
+    | { readonly op: 'drop'; readonly table: T; readonly key: string };
+}[TableName];
+
+/** A snapshot's body: every table as an object, readable with jq. */
+export type TablesJson = { readonly [T in TableName]: { readonly [key: string]: RowOf<T> } };
+
+export function emptyTables(): Tables {
+  return {
+    daemon: new Map(),
+    nodes: new Map(),
+    invites: new Map(),
+    approvals: new Map(),
+    dispatches: new Map(),
+    tombstones: new Map(),
+    pairingFailures: new Map(),
+  };
+}
+
+/** Applies changes in place. Throws a plain Error on a `set` of a missing row: the journal that holds it is not ours. */
+export function applyChanges(tables: Tables, changes: readonly Change[]): void {
+  for (const change of changes) {
+    const table = tables[change.table] as Map<string, unknown>;
+    if (change.op === 'put') table.set(change.key, change.row);
+    else if (change.op === 'drop') table.delete(change.key);
+    else {
+      const row = table.get(change.key);
+      if (row === undefined) throw new Error(`set of a missing row ${change.table}/${change.key}`);
+      table.set(change.key, { ...(row as object), ...change.row });
+    }
+  }
+}
+
+export function tablesToJson(tables: Tables): TablesJson {
+  const json: Record<string, unknown> = {};
+  for (const name of TABLE_NAMES) json[name] = Object.fromEntries(tables[name] as Map<string, unknown>);
+  return json as TablesJson;
+}
+
+/** Tables missing in an older snapshot start empty. */
+export function tablesFromJson(json: Partial<TablesJson>): Tables {
+  const tables = emptyTables();
+  for (const name of TABLE_NAMES) {
+    const rows = json[name];
+    if (rows === undefined) continue;
+    const table = tables[name] as Map<string, unknown>;
+    for (const [key, row] of Object.entries(rows)) table.set(key, row);
+  }
+  return tables;
+}
+
+export interface StoreStatus {
+  /** False while the disk is full: appends are refused, reads go on. */
+  readonly accepting: boolean;
+  readonly journalBytes: number;
+  readonly journalRecords: number;
+}
+
+/**
+ * Where changes become durable. The contract suite (`test/contract/state-store.ts`) runs on every implementation and on the fake.
+ *
+ * - `append` resolves when the record survives `kill -9` and power loss; appends become durable in call order, grouped.
+ * - After a rejected append nothing of that record is ever read back, and the store accepts again only when it says so in `status`.
+ * - `append` rejects with STORAGE_FULL (disk full; later appends may work) or STORAGE_FAILED (fatal: the process must exit).
+ */
+export interface StateStore {
+  /** Reads what is durable. Called once, before anything else. */
+  load(): Promise<Tables>;
+  append(changes: readonly Change[]): Promise<void>;
+  /** Resolves when everything appended so far is durable; at once when nothing is pending. */
+  flushed(): Promise<void>;
+  /** True when size or age of the journal asks for a snapshot. Cheap. */
+  wantsSnapshot(now: number): boolean;
+  /** Writes the tables as a new generation. The tables must not change until the returned promise's first await: they are serialised at once. */
+  snapshot(tables: Tables, now: number): Promise<void>;
+  status(): StoreStatus;
+  close(): Promise<void>;
+}

@@ -1,0 +1,102 @@
+/**
+ * The route table: one source for the router, the policy, the typed client and the tests. Plain data, no validation library:
+ * the client imports this file and must start fast. Schemas for the same ids are in `schemas.ts`.
+ *
+ * `access` is the policy row. A route without one does not type-check, and the daemon refuses a method that has none.
+ */
+export type Access =
+  /** Anybody who can reach the listener. */
+  | 'anonymous'
+  /** Reads. */
+  | 'viewer'
+  /** Runs capabilities, makes invites. */
+  | 'operator'
+  /** Everything: the local socket. */
+  | 'owner';
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Parameters in braces; a segment each, URI-encoded. */
+  readonly path: string;
+  readonly access: Access;
+  /** True: no effect, may be repeated by the client. */
+  readonly safe: boolean;
+  readonly summary: string;
+  /** May answer later than the usual request time-out, by its own deadline. */
+  readonly waits?: boolean;
+}
+
+const routes = <const T extends Record<string, Route>>(table: T): T => table;
+
+export const ROUTES = routes({
+  'daemon.status': { method: 'GET', path: '/v1/daemon', access: 'viewer', safe: true, summary: 'What the daemon is and where it listens' },
+  'daemon.stop': {
+    method: 'POST',
+    path: '/v1/daemon/stop',
+    access: 'owner',
+    safe: false,
+    waits: true,
+    summary: 'Stops the daemon, after running dispatches have ended if asked to',
+  },
+  'nodes.list': { method: 'GET', path: '/v1/nodes', access: 'viewer', safe: true, summary: 'Every paired machine' },
+  'nodes.show': { method: 'GET', path: '/v1/nodes/{node}', access: 'viewer', safe: true, summary: 'One machine, by name, id or id prefix' },
+  'nodes.remove': {
+    method: 'DELETE',
+    path: '/v1/nodes/{node}',
+    access: 'owner',
+    safe: false,
+    summary: 'Revokes a machine and closes its connections',
+  },
+  'dispatches.create': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/dispatches',
+    access: 'operator',
+    safe: false,
+    waits: true,
+    summary: 'Runs a capability on a node',
+  },
+  'dispatches.show': {
+    method: 'GET',
+    path: '/v1/dispatches/{id}',
+    access: 'viewer',
+    safe: true,
+    waits: true,
+    summary: 'One dispatch; with waitMs, when it is settled',
+  },
+  'dispatches.cancel': {
+    method: 'POST',
+    path: '/v1/dispatches/{id}/cancel',
+    access: 'operator',
+    safe: false,
+    summary: 'Asks the node to stop a dispatch',
+  },
+  'invites.create': { method: 'POST', path: '/v1/invites', access: 'operator', safe: false, summary: 'Makes an invite; the only answer with its code' },
+  'invites.list': { method: 'GET', path: '/v1/invites', access: 'viewer', safe: true, summary: 'Every invite, without codes' },
+  'invites.show': {
+    method: 'GET',
+    path: '/v1/invites/{id}',
+    access: 'viewer',
+    safe: true,
+    waits: true,
+    summary: 'One invite; with waitMs, when it changes',
+  },
+  'invites.revoke': { method: 'DELETE', path: '/v1/invites/{id}', access: 'operator', safe: false, summary: 'Ends an invite' },
+  healthz: { method: 'GET', path: '/healthz', access: 'anonymous', safe: true, summary: 'The process answers' },
+  readyz: { method: 'GET', path: '/readyz', access: 'anonymous', safe: true, summary: 'The daemon accepts work' },
+  'ca.show': { method: 'GET', path: '/ca', access: 'anonymous', safe: true, summary: 'The CA certificate, PEM' },
+  'join.page': { method: 'GET', path: '/j/{code}', access: 'anonymous', safe: true, summary: 'A page that says how to use the invite; spends nothing' },
+});
+
+export type RouteId = keyof typeof ROUTES;
+
+/** Media type of errors. RFC 9457. */
+export const PROBLEM_JSON = 'application/problem+json';
+/** Largest request body that is read. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+/** Largest `input` of a dispatch, as JSON text. */
+export const MAX_INPUT_BYTES = 512 * 1024;
+
+/** Fills the parameters of a route's path. */
+export function toPath(id: RouteId, params: Readonly<Record<string, string>> = {}): string {
+  return ROUTES[id].path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+}

@@ -1,0 +1,216 @@
+/**
+ * Schemas of every route's query, body and answer, by route id. The daemon validates requests with them; the typed client takes only their types
+ * (`import type`), so that zod is not loaded by the CLI; `docs/schemas` and the contract tests are made from them.
+ *
+ * Requests are strict: an unknown field is refused, because a typo that is ignored is a wrong run. Answers are open: fields may be added in v1.
+ */
+import * as z from 'zod';
+import type { RouteId } from './routes.js';
+import type { JsonValue } from '../../base/model.js';
+
+const timestamp = z.iso.datetime();
+const jsonValue = z.json() as z.ZodType<JsonValue>;
+
+/** Names of nodes: letters, digits, dot, dash, underscore; 1 to 63; starts with a letter or digit. */
+export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+export const CAPABILITY_NAME = /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/;
+const label = z.string().max(63).regex(/^[A-Za-z0-9._/-]*$/);
+const labels = z.record(label.min(1), label).refine((value) => Object.keys(value).length <= 32, 'at most 32 labels');
+
+const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
+
+export const nodeView = z.object({
+  id: z.string(),
+  name: z.string(),
+  hostname: z.string(),
+  purpose: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  presence: z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired']),
+  presenceReason: z.enum(['stopped', 'lost']).nullable(),
+  presenceSince: timestamp.nullable(),
+  lastSeenAt: timestamp.nullable(),
+  trust: z.enum(['paired', 'revoked']),
+  platform: z.string(),
+  arch: z.string(),
+  version: z.string(),
+  protocol: z.int(),
+  outdated: z.boolean(),
+  address: z.string().nullable(),
+  certificate: certificate.nullable(),
+  capabilities: z.array(z.string()),
+  queue: z.object({ waiting: z.int(), running: z.int() }),
+  pairedAt: timestamp,
+  pairedBy: z.string(),
+});
+
+export const nodeSummary = z.object({
+  total: z.int(),
+  online: z.int(),
+  late: z.int(),
+  offline: z.int(),
+  asking: z.int(),
+});
+
+export const capabilityView = z.object({
+  name: z.string(),
+  version: z.string(),
+  summary: z.string(),
+  inputSchema: z.record(z.string(), z.unknown()),
+  outputSchema: z.record(z.string(), z.unknown()),
+  sideEffects: z.enum(['none', 'local', 'external']),
+  mediation: z.enum(['none', 'ask']),
+  idempotent: z.boolean(),
+  executionTimeoutMs: z.int(),
+  granted: z.boolean(),
+});
+
+export const dispatchView = z.object({
+  id: z.string(),
+  node: z.string(),
+  nodeId: z.string(),
+  capability: z.string(),
+  state: z.enum([
+    'queued',
+    'delivered',
+    'awaiting-approval',
+    'running',
+    'succeeded',
+    'failed',
+    'denied',
+    'expired',
+    'timed-out',
+    'cancelled',
+    'unknown',
+  ]),
+  attempt: z.int(),
+  input: jsonValue,
+  output: jsonValue,
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  sideEffects: z.enum(['none', 'local', 'external']),
+  idempotent: z.boolean(),
+  retrySafe: z.boolean(),
+  timings: z.object({
+    queuedAt: timestamp,
+    deliveredAt: timestamp.nullable(),
+    startedAt: timestamp.nullable(),
+    finishedAt: timestamp.nullable(),
+    totalMs: z.int().nullable(),
+  }),
+  deadlineAt: timestamp,
+  requestedBy: z.string(),
+});
+
+export const inviteView = z.object({
+  id: z.string(),
+  state: z.enum(['open', 'used', 'expired', 'revoked']),
+  createdAt: timestamp,
+  createdBy: z.string(),
+  expiresAt: timestamp,
+  uses: z.object({ max: z.int(), left: z.int() }),
+  approval: z.enum(['none', 'person']),
+  name: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  purpose: z.string().nullable(),
+  redeemedBy: z.array(z.object({ nodeId: z.string(), name: z.string(), at: timestamp })),
+});
+
+export const newInviteView = inviteView.extend({
+  link: z.string(),
+  code: z.string(),
+  caFingerprint: z.string(),
+  addresses: z.array(z.string()),
+});
+
+export const daemonStatus = z.object({
+  running: z.literal(true),
+  version: z.string(),
+  protocol: z.object({ min: z.int(), max: z.int() }),
+  pid: z.int(),
+  startedAt: timestamp,
+  owner: z.string(),
+  listen: z.array(z.object({ purpose: z.enum(['local', 'public', 'node-rpc', 'console']), url: z.string() })),
+  ca: z.object({ fingerprint: z.string(), notAfter: timestamp }),
+  nodes: nodeSummary,
+  approvals: z.object({ pending: z.int() }),
+  dispatches: z.object({ open: z.int(), lastHour: z.int(), failedLastHour: z.int(), unknownLastHour: z.int() }),
+  storage: z.object({ accepting: z.boolean(), journalBytes: z.int(), journalRecords: z.int() }),
+  stateDirectory: z.string(),
+});
+
+const none = z.strictObject({});
+/** Query values arrive as text. */
+const waitMs = z.coerce.number().int().min(0).max(120_000).optional();
+
+/** Query, body and answer of each JSON route. */
+export const SCHEMAS = {
+  'daemon.status': { query: none, body: none, answer: z.object({ daemon: daemonStatus }) },
+  'daemon.stop': {
+    query: none,
+    /** How long to wait for running dispatches before stopping anyway; 0 stops at once. */
+    body: z.strictObject({ drainMs: z.int().min(0).max(600_000).default(0) }),
+    answer: z.object({ stopping: z.literal(true), pid: z.int(), waitingFor: z.int() }),
+  },
+  'nodes.list': {
+    query: z.strictObject({
+      cursor: z.string().max(200).optional(),
+      limit: z.coerce.number().int().min(1).max(1000).optional(),
+    }),
+    body: none,
+    answer: z.object({ nodes: z.array(nodeView), summary: nodeSummary, nextCursor: z.string().nullable() }),
+  },
+  'nodes.show': {
+    query: none,
+    body: none,
+    answer: z.object({
+      node: nodeView,
+      capabilities: z.array(capabilityView),
+      recentDispatches: z.array(dispatchView),
+    }),
+  },
+  'nodes.remove': { query: none, body: none, answer: z.object({ node: nodeView, changed: z.boolean() }) },
+  'dispatches.create': {
+    query: none,
+    body: z.strictObject({
+      capability: z.string().min(1).max(64).regex(CAPABILITY_NAME),
+      input: jsonValue.default({}),
+      /** Until the dispatch must be over. Default: the capability's own time limit plus 5 s. */
+      timeoutMs: z.int().min(100).max(86_400_000).optional(),
+      /** Hold it this long for a node that is away; without it an offline node is refused at once. */
+      queueMs: z.int().min(1000).max(86_400_000).optional(),
+      idempotencyKey: z.string().min(1).max(128).optional(),
+      wait: z.boolean().default(true),
+    }),
+    answer: z.object({ dispatch: dispatchView }),
+  },
+  'dispatches.show': { query: z.strictObject({ waitMs }), body: none, answer: z.object({ dispatch: dispatchView }) },
+  'dispatches.cancel': { query: none, body: none, answer: z.object({ dispatch: dispatchView, changed: z.boolean() }) },
+  'invites.create': {
+    query: none,
+    body: z.strictObject({
+      name: z.string().regex(NODE_NAME).optional(),
+      labels: labels.default({}),
+      purpose: z.string().min(1).max(200).optional(),
+      uses: z.int().min(1).max(10_000).default(1),
+      /** 30 s to 24 h. */
+      expiresInMs: z.int().min(30_000).max(86_400_000).default(600_000),
+      approval: z.enum(['none', 'person']).default('none'),
+      capabilities: z.array(z.string().regex(CAPABILITY_NAME)).max(256).optional(),
+      /** host:port to put into the link instead of the daemon's own. */
+      address: z.string().min(3).max(255).optional(),
+    }),
+    answer: z.object({ invite: newInviteView }),
+  },
+  'invites.list': { query: none, body: none, answer: z.object({ invites: z.array(inviteView) }) },
+  'invites.show': { query: z.strictObject({ waitMs }), body: none, answer: z.object({ invite: inviteView }) },
+  'invites.revoke': { query: none, body: none, answer: z.object({ invite: inviteView, changed: z.boolean() }) },
+  healthz: { query: none, body: none, answer: z.object({ status: z.literal('ok') }) },
+  readyz: { query: none, body: none, answer: z.object({ status: z.enum(['ready', 'stopping', 'read-only']) }) },
+} as const satisfies Partial<Record<RouteId, { query: z.ZodType; body: z.ZodType; answer: z.ZodType }>>;
+
+/** Routes that speak JSON; the others answer with text or a page. */
+export type JsonRouteId = keyof typeof SCHEMAS;
+export type RouteQuery<R extends JsonRouteId> = z.input<(typeof SCHEMAS)[R]['query']>;
+export type RouteBody<R extends JsonRouteId> = z.input<(typeof SCHEMAS)[R]['body']>;
+export type ParsedBody<R extends JsonRouteId> = z.output<(typeof SCHEMAS)[R]['body']>;
+export type ParsedQuery<R extends JsonRouteId> = z.output<(typeof SCHEMAS)[R]['query']>;
+export type RouteAnswer<R extends JsonRouteId> = z.output<(typeof SCHEMAS)[R]['answer']>;
