@@ -20,7 +20,9 @@ export default tseslint.config(
     // Wall clock and timers are injected: the domain is tested by turning a clock by hand.
     files: ['src/lib/runtime/**/*.ts'],
     rules: {
-      'no-restricted-globals': ['error', 'setTimeout', 'setInterval', 'Date', 'process', 'performance'],
+      'no-restricted-globals': ['error', 'setTimeout', 'setInterval', 'setImmediate', 'process', 'performance'],
+      'no-restricted-properties': ['error', { object: 'Date', property: 'now' }],
+      'no-restricted-syntax': ['error', "NewExpression[callee.name='Date'][arguments.length=0]"],
     },
   },
   {

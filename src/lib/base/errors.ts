@@ -171,6 +171,11 @@ export const REASONS = reasons({
     title: 'The daemon did not start',
     hint: 'See why: palyra daemon logs --tail 50',
   },
+  DAEMON_STATE_REGRESSED: {
+    code: 'FAILED_PRECONDITION',
+    title: 'The daemon has forgotten what this node already knows: its state is older',
+    hint: 'Was a backup restored? Restore the newest state, or pair this machine again',
+  },
   DAEMON_STILL_RUNNING: {
     code: 'DEADLINE_EXCEEDED',
     title: 'The daemon has not stopped yet',
@@ -205,6 +210,13 @@ export const REASONS = reasons({
     exit: 78,
     title: 'The configuration is not valid',
     hint: 'Correct the value that is named',
+  },
+
+  AUTHORITY_NOT_VALID: {
+    code: 'FAILED_PRECONDITION',
+    exit: 78,
+    title: "The daemon's certificate authority is not valid at this time",
+    hint: 'Check the clock of this machine; it is valid for ten years from the first start',
   },
 
   // State on disk.
@@ -298,6 +310,11 @@ export const REASONS = reasons({
     code: 'INVALID_ARGUMENT',
     title: 'Joining by host needs the code of the invite',
     hint: 'Type it when asked, or pass it with --code-stdin; a link needs no code',
+  },
+  CODE_MALFORMED: {
+    code: 'INVALID_ARGUMENT',
+    title: 'This is not an invite code',
+    hint: 'A code has 12 letters and digits, like K7QF-2M9D-4TXW; spaces, dashes and case do not matter',
   },
   NAME_TAKEN: {
     code: 'ALREADY_EXISTS',
@@ -483,7 +500,12 @@ export class PalyraError extends Error {
   }
 
   /** Rebuilds the error from its wire form. An unknown reason (a newer peer) becomes INTERNAL with the original name in `details.reason`. */
-  static fromFacts(facts: { reason: string; detail?: string | null; hint?: string; details?: Readonly<Record<string, unknown>> }): PalyraError {
+  static fromFacts(facts: {
+    reason: string;
+    detail?: string | null;
+    hint?: string;
+    details?: Readonly<Record<string, unknown>>;
+  }): PalyraError {
     const reason: Reason = isReason(facts.reason) ? facts.reason : 'INTERNAL';
     return new PalyraError(reason, {
       ...(facts.detail === null || facts.detail === undefined ? {} : { detail: facts.detail }),

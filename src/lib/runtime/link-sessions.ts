@@ -1,0 +1,119 @@
+/**
+ * A paired machine reports in and keeps a link open. The caller is the device of the certificate; what the machine says about itself is stored as a claim.
+ */
+import type { RuntimeCore } from './core.js';
+import type { LinkSink, OpenLink } from './links.js';
+import { usableCapabilities } from './registry.js';
+import { Transaction } from './transaction.js';
+import { PalyraError } from '../base/errors.js';
+import type { Hello, UpMessage } from '../base/link-messages.js';
+import { NODE_PROTOCOL } from '../base/model.js';
+import type { Caller, MachineFacts } from '../base/model.js';
+
+export type DeviceCaller = Extract<Caller, { kind: 'device' }>;
+
+export interface LinkSession {
+  /** Takes a message of the node. Throws PalyraError when it breaks the protocol; the carrier then ends the link with it. */
+  receive(message: UpMessage): void;
+  /** The carrier's connection ended. Calling it twice is harmless. */
+  closed(reason: 'stopped' | 'lost'): void;
+}
+
+/** How many dispatches a node may take at once, whatever it asks for. */
+const MAX_CREDIT = 16;
+
+export interface NodeReport {
+  readonly facts: MachineFacts;
+  readonly protocol: { readonly min: number; readonly max: number };
+}
+
+export interface RegisteredNode {
+  readonly deviceId: string;
+  readonly name: string;
+  readonly protocol: number;
+  readonly grantedCapabilities: string[];
+}
+
+/** Takes what the machine reports about itself. Throws PROTOCOL_UNSUPPORTED. */
+export async function registerNode(
+  core: RuntimeCore,
+  caller: DeviceCaller,
+  report: NodeReport,
+): Promise<RegisteredNode> {
+  const protocol = commonProtocol(report.protocol);
+  const tx = core.begin();
+  const node = core.registry.register(tx, core.node(caller.nodeId), report.facts);
+  await core.commit(tx);
+  return { name: node.name, deviceId: node.id, protocol, grantedCapabilities: usableCapabilities(node) };
+}
+
+/** Reconciles the Hello durably, then sends the Welcome and waiting offers. `epoch` must be larger than any before. */
+export async function openLink(
+  core: RuntimeCore,
+  epoch: number,
+  caller: DeviceCaller,
+  hello: Hello,
+  sink: LinkSink,
+): Promise<LinkSession> {
+  commonProtocol(hello.protocol);
+  const tx = core.begin();
+  const node = core.registry.authenticate(core.tables, caller.nodeId, caller.serial, tx.now.wall);
+  const link: OpenLink = {
+    nodeId: node.id,
+    epoch,
+    bootId: hello.bootId,
+    sink,
+    address: caller.address,
+    lastHeardAt: tx.now.mono,
+    saidGoodbye: false,
+  };
+  core.links.take(link);
+  tx.setVolatile('nodes', node.id, {
+    bootId: hello.bootId,
+    storeId: hello.storeId,
+    address: caller.address,
+    connectedAt: tx.now.wall,
+    lastSeenAt: tx.now.wall,
+    disconnectedAt: null,
+    disconnectReason: null,
+  });
+  const credit = Math.max(1, Math.min(MAX_CREDIT, Math.floor(hello.credit)));
+  const mailboxLink = { epoch, bootId: hello.bootId, storeId: hello.storeId, credit };
+  core.mailbox.connect(tx, node.id, mailboxLink, hello, core.heartbeatMs);
+  tx.events.push({ type: 'node.online', nodeId: node.id, name: node.name, address: caller.address });
+  await core.commit(tx);
+  return { receive: (message) => receive(core, link, message), closed: (reason) => closed(core, link, reason) };
+}
+
+function receive(core: RuntimeCore, link: OpenLink, message: UpMessage): void {
+  if (core.links.get(link.nodeId) !== link) return;
+  if (message.kind === 'hello') throw new PalyraError('MESSAGE_INVALID', { detail: 'a link says hello once' });
+  const tx = new Transaction(core.tables, core.now());
+  link.lastHeardAt = tx.now.mono;
+  tx.setVolatile('nodes', link.nodeId, { lastSeenAt: tx.now.wall });
+  if (message.kind === 'stopping') link.saidGoodbye = true;
+  if (message.kind === 'heartbeat') tx.send(link.nodeId, { kind: 'beat', daemonTimeMs: tx.now.wall });
+  core.mailbox.report(tx, link.nodeId, message);
+  core.commitInBackground(tx, 'a report of a node');
+}
+
+function closed(core: RuntimeCore, link: OpenLink, reason: 'stopped' | 'lost'): void {
+  if (!core.links.release(link)) return;
+  const node = core.tables.nodes.get(link.nodeId);
+  if (node === undefined) return;
+  const tx = core.begin();
+  const why = link.saidGoodbye || reason === 'stopped' ? 'stopped' : 'lost';
+  tx.setVolatile('nodes', node.id, { disconnectedAt: tx.now.wall, disconnectReason: why });
+  core.mailbox.disconnect(tx, link.nodeId);
+  tx.events.push({ type: 'node.offline', nodeId: node.id, name: node.name, reason: why });
+  core.commitInBackground(tx, 'the end of a link');
+}
+
+function commonProtocol(peer: { readonly min: number; readonly max: number }): number {
+  const common = Math.min(peer.max, NODE_PROTOCOL.max);
+  if (common >= Math.max(peer.min, NODE_PROTOCOL.min)) return common;
+  throw new PalyraError('PROTOCOL_UNSUPPORTED', {
+    detail: `the node speaks ${peer.min} to ${peer.max}, the daemon ${NODE_PROTOCOL.min} to ${NODE_PROTOCOL.max}`,
+    details: { node: peer, daemon: NODE_PROTOCOL },
+  });
+}

@@ -1,0 +1,292 @@
+/**
+ * Requests to join, answered by an invite's policy or by a person.
+ *
+ *   pending ──► approved ──► issued                   pending ──► rejected | expired | withdrawn
+ *
+ * Always true (test/property/pairing.property.test.ts):
+ *   1. A request is decided once and never changes afterwards.
+ *   2. An invite yields at most as many certificates as it has uses.
+ *   3. One device key has at most one live request, and its id is stable over retries.
+ *
+ * Proofs are verified before this module is asked (`daemon/pairing-desk.ts`); certificates come from the issuer port, signed inside the same transaction,
+ * so that "approve, sign, register" is durable as one or not at all.
+ */
+import { PalyraError } from '../base/errors.js';
+import type {
+  ApprovalRecord,
+  Caller,
+  CertificateRecord,
+  InviteRecord,
+  MachineFacts,
+  NodeRecord,
+} from '../base/model.js';
+import { hasRedeemed, inviteState, redeem } from './invites.js';
+import type { Registry } from './registry.js';
+import type { Tables } from './state.js';
+import type { Transaction } from './transaction.js';
+
+/** Live requests waiting for a person; more would be a flood, not a fleet. */
+export const MAX_PENDING_REQUESTS = 32;
+/** A request nobody answers ends after a day. */
+export const REQUEST_TTL_MS = 86_400_000;
+export interface IssuedCertificate {
+  readonly certificatePem: string;
+  readonly serial: string;
+  readonly fingerprint: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** Signs node certificates; `identity/authority.ts` behind a port. Must be synchronous: signing is part of the decision. */
+export interface CertificateIssuer {
+  issueNode(request: { readonly deviceId: string; readonly spki: Buffer; readonly now: number }): IssuedCertificate;
+}
+
+/** Live requests by device key: one each. Rebuilt from the rows at start. */
+export class PendingRequests {
+  readonly #idByKey = new Map<string, string>();
+
+  rebuild(tables: Tables): void {
+    this.#idByKey.clear();
+    for (const approval of tables.approvals.values()) {
+      if (approval.state === 'pending') this.#idByKey.set(approval.keyFingerprint, approval.id);
+    }
+  }
+
+  get count(): number {
+    return this.#idByKey.size;
+  }
+
+  byKey(tables: Tables, keyFingerprint: string): ApprovalRecord | null {
+    const id = this.#idByKey.get(keyFingerprint);
+    return id === undefined ? null : tables.approvals.get(id)!;
+  }
+
+  add(approval: ApprovalRecord): void {
+    this.#idByKey.set(approval.keyFingerprint, approval.id);
+  }
+
+  remove(approval: ApprovalRecord): void {
+    this.#idByKey.delete(approval.keyFingerprint);
+  }
+}
+
+/** What the rules of this module decide over, beside the rows. */
+export interface PairingContext {
+  readonly registry: Registry;
+  readonly pending: PendingRequests;
+  readonly issuer: CertificateIssuer;
+}
+
+export interface PairingRequest {
+  readonly inviteId: string;
+  readonly spki: Buffer;
+  readonly keyFingerprint: string;
+  readonly facts: MachineFacts;
+  readonly requestedName: string | null;
+  readonly address: string;
+}
+
+/** Redeems the invite for a device key whose possession was proven. Throws INVITE_REFUSED, NAME_TAKEN or PAIRING_BUSY; nothing is changed then. */
+export function requestPairing(
+  tx: Transaction,
+  context: PairingContext,
+  ids: { readonly requestId: string; readonly deviceId: string },
+  request: PairingRequest,
+): ApprovalRecord {
+  const invite = tx.tables.invites.get(request.inviteId);
+  if (invite === undefined || invite.revokedAt !== null) throw new PalyraError('INVITE_REFUSED');
+  const { registry, pending } = context;
+  const live = pending.byKey(tx.tables, request.keyFingerprint);
+  if (live !== null) return live;
+  const known = registry.byKey(tx.tables, request.keyFingerprint);
+  const redeemed = hasRedeemed(tx.tables, context, invite, request.keyFingerprint);
+  if (!redeemed && inviteState(invite, tx.now.wall) !== 'open') throw new PalyraError('INVITE_REFUSED');
+  const name = known?.name ?? chooseName(registry, invite, request);
+  const approval: ApprovalRecord = {
+    id: ids.requestId,
+    kind: 'join',
+    state: 'pending',
+    requestedName: name,
+    keyFingerprint: request.keyFingerprint,
+    publicKey: request.spki.toString('base64'),
+    facts: request.facts,
+    address: request.address,
+    inviteId: invite.id,
+    requestedAt: tx.now.wall,
+    expiresAt: tx.now.wall + REQUEST_TTL_MS,
+    decidedAt: null,
+    decidedBy: null,
+    rejectReason: null,
+    nodeId: null,
+    certificate: null,
+  };
+  if (invite.approval === 'person' && known === null) {
+    if (pending.count >= MAX_PENDING_REQUESTS) throw new PalyraError('PAIRING_BUSY');
+    tx.put('approvals', approval.id, approval);
+    pending.add(approval);
+    tx.touchedApprovals.push(approval.id);
+    tx.events.push({ type: 'approval.requested', approvalId: approval.id, name, address: request.address });
+    redeem(tx, invite, redeemed, { nodeId: approval.id, name });
+    return approval;
+  }
+  tx.put('approvals', approval.id, approval);
+  const issued = issue(tx, context, approval, {
+    deviceId: known?.id ?? ids.deviceId,
+    name,
+    by: 'invite',
+    pairedBy: invite.createdBy,
+    granted: invite.capabilities ?? request.facts.capabilities.map((descriptor) => descriptor.name),
+    labels: invite.labels,
+    purpose: invite.purpose,
+  });
+  redeem(tx, invite, redeemed, { nodeId: issued.nodeId!, name });
+  return issued;
+}
+
+/** A person says yes. Throws ALREADY_DECIDED with who and what; the same answer by the same words is the caller's to recognise. */
+export function approve(
+  tx: Transaction,
+  context: PairingContext,
+  approval: ApprovalRecord,
+  answer: {
+    readonly caller: Caller;
+    readonly deviceId: string;
+    readonly by: string;
+    readonly name?: string;
+    readonly only?: readonly string[];
+  },
+): ApprovalRecord {
+  assertPending(approval, tx.now.wall);
+  const invite = approval.inviteId === null ? undefined : tx.tables.invites.get(approval.inviteId);
+  const name = answer.name ?? approval.requestedName ?? approval.facts.hostname;
+  if (context.registry.isNameTaken(name)) {
+    throw new PalyraError('NAME_TAKEN', { detail: `"${name}"`, details: { name } });
+  }
+  if (invite !== undefined) {
+    tx.set('invites', invite.id, {
+      redeemedBy: invite.redeemedBy.map((entry) =>
+        entry.nodeId === approval.id ? { ...entry, nodeId: answer.deviceId, name } : entry,
+      ),
+    });
+    tx.touchedInvites.push(invite.id);
+  }
+  return issue(tx, context, approval, {
+    deviceId: answer.deviceId,
+    name,
+    by: answer.by,
+    pairedBy: answer.by,
+    granted: answer.only ?? invite?.capabilities ?? approval.facts.capabilities.map((descriptor) => descriptor.name),
+    labels: invite?.labels ?? {},
+    purpose: invite?.purpose ?? null,
+  });
+}
+
+/** A person says no, the machine withdraws, or time decides. */
+export function close(
+  tx: Transaction,
+  context: PairingContext,
+  approval: ApprovalRecord,
+  end: { readonly state: 'rejected' | 'withdrawn' | 'expired'; readonly by: string; readonly reason: string | null },
+): ApprovalRecord {
+  if (end.state !== 'expired') assertPending(approval, tx.now.wall);
+  const closed = tx.set('approvals', approval.id, {
+    state: end.state,
+    decidedAt: tx.now.wall,
+    decidedBy: end.by,
+    rejectReason: end.reason,
+  });
+  context.pending.remove(approval);
+  tx.touchedApprovals.push(approval.id);
+  tx.events.push({ type: 'approval.decided', approvalId: approval.id, state: end.state, by: end.by });
+  return closed;
+}
+
+function assertPending(approval: ApprovalRecord, wall: number): void {
+  if (approval.state === 'pending' && approval.expiresAt > wall) return;
+  const state = approval.state === 'pending' ? 'expired' : approval.state;
+  throw new PalyraError('ALREADY_DECIDED', {
+    detail: `${state}${approval.decidedBy === null ? '' : ` by ${approval.decidedBy}`}`,
+    details: { state, decidedBy: approval.decidedBy, decidedAt: approval.decidedAt },
+  });
+}
+
+function issue(
+  tx: Transaction,
+  { registry, pending, issuer }: PairingContext,
+  approval: ApprovalRecord,
+  grant: {
+    readonly deviceId: string;
+    readonly name: string;
+    readonly by: string;
+    readonly pairedBy: string;
+    readonly granted: readonly string[];
+    readonly labels: Readonly<Record<string, string>>;
+    readonly purpose: string | null;
+  },
+): ApprovalRecord {
+  const issued = issuer.issueNode({
+    deviceId: grant.deviceId,
+    spki: Buffer.from(approval.publicKey, 'base64'),
+    now: tx.now.wall,
+  });
+  const certificate: CertificateRecord = {
+    serial: issued.serial,
+    fingerprint: issued.fingerprint,
+    notBefore: issued.notBefore,
+    notAfter: issued.notAfter,
+    acceptedUntil: null,
+  };
+  const known: NodeRecord | undefined = tx.tables.nodes.get(grant.deviceId);
+  if (known !== undefined) registry.renew(tx, known, certificate);
+  else {
+    registry.add(tx, {
+      id: grant.deviceId,
+      name: grant.name,
+      facts: approval.facts,
+      keyFingerprint: approval.keyFingerprint,
+      certificate,
+      granted: grant.granted,
+      labels: grant.labels,
+      purpose: grant.purpose,
+      pairedBy: grant.pairedBy,
+      address: approval.address,
+    });
+    tx.events.push({
+      type: 'node.joined',
+      nodeId: grant.deviceId,
+      name: grant.name,
+      address: approval.address,
+      by: grant.pairedBy,
+    });
+  }
+  const decided = tx.set('approvals', approval.id, {
+    state: 'issued',
+    decidedAt: tx.now.wall,
+    decidedBy: grant.by,
+    nodeId: grant.deviceId,
+    certificate: issued.certificatePem,
+  });
+  pending.remove(approval);
+  tx.events.push({ type: 'approval.decided', approvalId: approval.id, state: 'issued', by: grant.by });
+  tx.touchedApprovals.push(approval.id);
+  return decided;
+}
+
+/** The invite's name, then the one the machine asked for, then its host name made fit. Never a silent suffix. */
+function chooseName(registry: Registry, invite: InviteRecord, request: PairingRequest): string {
+  const wanted = invite.name ?? request.requestedName;
+  const name = wanted ?? fitName(request.facts.hostname);
+  if (!registry.isNameTaken(name)) return name;
+  throw new PalyraError('NAME_TAKEN', { detail: `"${name}"`, details: { name } });
+}
+
+/** A host name as a node name: the first label, other characters as dashes, at most 63. */
+export function fitName(hostname: string): string {
+  const first = hostname.split('.')[0] ?? '';
+  const name = first
+    .replace(/[^A-Za-z0-9_-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '')
+    .slice(0, 63);
+  return name === '' ? 'node' : name;
+}

@@ -1,0 +1,44 @@
+/**
+ * Presence: the one function behind every surface that says whether a node is there.
+ *
+ *   online      link open, heartbeat within 2 intervals            late         link open, 2 to 4 intervals silent
+ *   offline     said goodbye (stopped), or gone without (lost)     never-seen   paired, never connected
+ *   revoked     trust withdrawn                                    expired      certificate past its grace period
+ */
+import type { NodeRecord, Presence, PresenceReason } from '../base/model.js';
+
+/** What is known of an open link. Times are monotonic milliseconds. */
+export interface LinkState {
+  readonly lastHeardAt: number;
+}
+
+/** A certificate may be renewed with the same key this long after it expired; then the node must pair again. 30 days. */
+export const RENEWAL_GRACE_MS = 30 * 86_400_000;
+
+export interface PresenceFacts {
+  readonly presence: Presence;
+  readonly reason: PresenceReason;
+  /** Wall milliseconds. */
+  readonly since: number | null;
+}
+
+export function presenceOf(
+  node: NodeRecord,
+  link: LinkState | null,
+  now: { readonly wall: number; readonly mono: number },
+  heartbeatMs: number,
+): PresenceFacts {
+  if (node.trust === 'revoked') return { presence: 'revoked', reason: null, since: node.removedAt };
+  if (link !== null) {
+    const silentMs = now.mono - link.lastHeardAt;
+    if (silentMs <= 2 * heartbeatMs) return { presence: 'online', reason: null, since: node.connectedAt };
+    if (silentMs <= 4 * heartbeatMs) return { presence: 'late', reason: null, since: node.lastSeenAt };
+    return { presence: 'offline', reason: 'lost', since: node.lastSeenAt };
+  }
+  const newest = node.certificates.reduce((latest, certificate) => Math.max(latest, certificate.notAfter), 0);
+  if (newest + RENEWAL_GRACE_MS < now.wall) return { presence: 'expired', reason: null, since: newest };
+  if (node.connectedAt === null) return { presence: 'never-seen', reason: null, since: node.pairedAt };
+  return node.disconnectReason === 'stopped'
+    ? { presence: 'offline', reason: 'stopped', since: node.disconnectedAt }
+    : { presence: 'offline', reason: 'lost', since: node.lastSeenAt };
+}

@@ -1,0 +1,391 @@
+/**
+ * The domain behind one door: registry, pairing, mailbox and approvals over one set of tables, made durable by the store port.
+ *
+ * The rules themselves never wait (registry.ts, pairing.ts, mailbox.ts). This class gives them `now`, commits what they decided, releases effects when they
+ * are durable, and lets callers wait. It opens no socket, reads no file and has no clock of its own. All listeners see only this class.
+ */
+import { monotonicFactory } from 'ulid';
+import { RuntimeCore } from './core.js';
+import type { RuntimeDeps, RuntimeOptions } from './core.js';
+import { describeOffline, planDispatch } from './dispatch-request.js';
+import type { DispatchRequest } from './dispatch-request.js';
+import type { EventLog } from './events.js';
+import { openLink, registerNode } from './link-sessions.js';
+import type { DeviceCaller, LinkSession, NodeReport, RegisteredNode } from './link-sessions.js';
+import type { LinkSink } from './links.js';
+import { isTerminal } from './mailbox-index.js';
+import { createInvite, evaluateLocator, revokeInvite } from './invites.js';
+import type { NewInvite } from './invites.js';
+import { requestPairing } from './pairing.js';
+import type { PairingRequest } from './pairing.js';
+import { usableCapabilities } from './registry.js';
+import { forgetEnded, forgetSettled } from './retention.js';
+import { shortId } from './short-id.js';
+import type { StoreStatus } from './state.js';
+import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
+import type { DispatchSummary, NodeSummary } from './summaries.js';
+import { toDispatchView, toInviteView } from './views.js';
+import { PalyraError } from '../base/errors.js';
+import type { Hello } from '../base/link-messages.js';
+import type {
+  ApprovalRecord,
+  Caller,
+  CapabilityDescriptor,
+  DispatchView,
+  InviteRecord,
+  InviteView,
+  NodeView,
+} from '../base/model.js';
+
+/** Ended rows are looked for this often. */
+const FORGET_EVERY_MS = 60_000;
+
+export class NodeRuntime {
+  readonly #core: RuntimeCore;
+  readonly #ulid: () => string;
+  #bootEpoch = 0;
+  #sessions = 0;
+  #draining: string | null = null;
+  #forgetAt = 0;
+  #snapshot: Promise<void> | null = null;
+
+  private constructor(core: RuntimeCore) {
+    this.#core = core;
+    this.#ulid = monotonicFactory(() => core.deps.random.fraction());
+  }
+
+  /** Reads the state and makes a new boot epoch durable. Throws what the store throws. */
+  static async open(deps: RuntimeDeps, options: RuntimeOptions): Promise<NodeRuntime> {
+    const runtime = new NodeRuntime(new RuntimeCore(deps, options, await deps.store.load()));
+    const tx = runtime.#core.begin();
+    const row = runtime.#core.tables.daemon.get('daemon');
+    runtime.#bootEpoch = (row?.bootEpoch ?? 0) + 1;
+    tx.put('daemon', 'daemon', {
+      bootEpoch: runtime.#bootEpoch,
+      ownerName: row?.ownerName ?? options.ownerName,
+      createdAt: row?.createdAt ?? tx.now.wall,
+    });
+    await runtime.#core.commit(tx);
+    return runtime;
+  }
+
+  get events(): EventLog {
+    return this.#core.events;
+  }
+
+  get bootEpoch(): number {
+    return this.#bootEpoch;
+  }
+
+  /** Resolves when everything decided so far is durable. Readers await it, so that nothing is shown that a crash could take back. */
+  durable(): Promise<void> {
+    return this.#core.deps.store.flushed();
+  }
+
+  storeStatus(): StoreStatus {
+    return this.#core.deps.store.status();
+  }
+
+  // ── Nodes ──────────────────────────────────────────────────────────────────
+
+  listNodes(page: { cursor?: string | undefined; limit?: number | undefined } = {}): {
+    nodes: NodeView[];
+    summary: NodeSummary;
+    nextCursor: string | null;
+  } {
+    const { names, nextCursor } = nodePage(this.#core.registry.names, page);
+    const nodes = names.map((name) => this.#core.nodeView(this.#core.registry.byName(this.#core.tables, name)!));
+    return { nodes, summary: this.#nodeSummary(), nextCursor };
+  }
+
+  nodeDetails(nameOrId: string): {
+    node: NodeView;
+    capabilities: (CapabilityDescriptor & { granted: boolean })[];
+    recentDispatches: DispatchView[];
+  } {
+    const node = this.#core.registry.find(this.#core.tables, nameOrId);
+    const recent = this.#core.mailbox.index.settledOrder
+      .slice(-500)
+      .map((id) => this.#core.tables.dispatches.get(id)!)
+      .filter((record) => record.nodeId === node.id)
+      .slice(-10)
+      .reverse();
+    return {
+      node: this.#core.nodeView(node),
+      capabilities: node.announced.map((descriptor) => ({
+        ...descriptor,
+        granted: node.granted.includes(descriptor.name),
+      })),
+      recentDispatches: recent.map((record) => toDispatchView(record, node.name)),
+    };
+  }
+
+  /** Withdraws trust, fails what is open on the node and ends its connections. Throws NODE_NOT_FOUND. */
+  async removeNode(caller: Caller, nameOrId: string): Promise<{ node: NodeView; changed: boolean }> {
+    const node = this.#core.registry.find(this.#core.tables, nameOrId);
+    const tx = this.#core.begin();
+    const removed = this.#core.registry.remove(tx, node);
+    this.#core.mailbox.revoke(tx, node.id);
+    tx.revokedNodes.push(node.id);
+    tx.events.push({ type: 'node.removed', nodeId: node.id, name: node.name, by: callerName(caller) });
+    await this.#core.commit(tx);
+    return { node: this.#core.nodeView(removed), changed: true };
+  }
+
+  summary(): { nodes: NodeSummary; approvals: { pending: number }; dispatches: DispatchSummary } {
+    return {
+      nodes: this.#nodeSummary(),
+      approvals: { pending: this.#core.pending.count },
+      dispatches: dispatchSummary(this.#core.tables, this.#core.mailbox.index, this.#core.deps.clock.now()),
+    };
+  }
+
+  // ── Devices ────────────────────────────────────────────────────────────────
+
+  /** The caller behind a certificate, by the allow list. Throws CERTIFICATE_REVOKED or NODE_REVOKED. */
+  authenticateDevice(peer: {
+    readonly deviceId: string;
+    readonly serial: string;
+    readonly address: string;
+  }): DeviceCaller {
+    this.#core.registry.authenticate(this.#core.tables, peer.deviceId, peer.serial, this.#core.deps.clock.now());
+    return { kind: 'device', nodeId: peer.deviceId, serial: peer.serial, address: peer.address };
+  }
+
+  /** Takes what the machine reports about itself. Throws PROTOCOL_UNSUPPORTED. */
+  registerNode(caller: DeviceCaller, report: NodeReport): Promise<RegisteredNode> {
+    return registerNode(this.#core, caller, report);
+  }
+
+  /**
+   * A node's link is up. Its Hello is reconciled durably, then the Welcome and waiting offers go through `sink`; an older link of the device is superseded.
+   * Throws PROTOCOL_UNSUPPORTED, NODE_REVOKED or a storage reason.
+   */
+  openLink(caller: DeviceCaller, hello: Hello, sink: LinkSink): Promise<LinkSession> {
+    return openLink(this.#core, this.#bootEpoch * 2 ** 32 + ++this.#sessions, caller, hello, sink);
+  }
+
+  /** Calls `listener` when a device's connections must be closed; the returned function ends that. */
+  onRevoked(listener: (nodeId: string) => void): () => void {
+    this.#core.revokedListeners.add(listener);
+    return () => this.#core.revokedListeners.delete(listener);
+  }
+
+  // ── Invites and pairing ────────────────────────────────────────────────────
+
+  /** Makes an invite from a code's verifier. Throws NAME_TAKEN or REQUEST_INVALID. */
+  async createInvite(caller: Caller, invite: Omit<NewInvite, 'id'>): Promise<InviteRecord> {
+    const tx = this.#core.begin();
+    const id = shortId('inv', this.#core.tables.invites, this.#core.deps.random);
+    const record = createInvite(tx, this.#core.registry, callerName(caller), { ...invite, id });
+    await this.#core.commit(tx);
+    return record;
+  }
+
+  listInvites(): InviteView[] {
+    const wall = this.#core.deps.clock.now();
+    return [...this.#core.tables.invites.values()].map((invite) => toInviteView(invite, wall));
+  }
+
+  /** Throws INVITE_NOT_FOUND. The prefix `inv_` may be left out. */
+  inviteView(id: string): InviteView {
+    return toInviteView(this.#invite(id), this.#core.deps.clock.now());
+  }
+
+  async revokeInvite(_caller: Caller, id: string): Promise<{ invite: InviteView; changed: boolean }> {
+    const tx = this.#core.begin();
+    const { invite, changed } = revokeInvite(tx, this.#invite(id));
+    await this.#core.commit(tx);
+    return { invite: toInviteView(invite, tx.now.wall), changed };
+  }
+
+  /** The invite when it changes, or as it is at the time-out. */
+  async awaitInviteChange(id: string, options: WaitOptions): Promise<InviteView> {
+    const invite = this.#invite(id);
+    await this.#core.waiters.wait(`invite:${invite.id}`, options);
+    return this.inviteView(invite.id);
+  }
+
+  /** The invite of a code. Throws INVITE_REFUSED (counted durably before it is thrown) or PAIRING_THROTTLED. */
+  async evaluateLocator(request: {
+    readonly locator: string;
+    readonly address: string;
+    readonly keyFingerprint: string;
+  }): Promise<InviteRecord> {
+    const tx = this.#core.begin();
+    const result = evaluateLocator(tx, this.#core.pairing(), request);
+    await this.#core.commit(tx);
+    if (result instanceof PalyraError) throw result;
+    return result;
+  }
+
+  /** Consumes the invite and decides by its policy, in one durable step. Proofs have been verified. Throws INVITE_REFUSED, NAME_TAKEN or PAIRING_BUSY. */
+  async requestPairing(request: PairingRequest): Promise<ApprovalRecord> {
+    const tx = this.#core.begin();
+    const ids = {
+      requestId: shortId('req', this.#core.tables.approvals, this.#core.deps.random),
+      deviceId: `nod_${this.#ulid()}`,
+    };
+    const approval = requestPairing(tx, this.#core.pairing(), ids, request);
+    await this.#core.commit(tx);
+    return approval;
+  }
+
+  /** Throws APPROVAL_NOT_FOUND. */
+  approval(id: string): ApprovalRecord {
+    const approval = this.#core.tables.approvals.get(id);
+    if (approval === undefined) throw new PalyraError('APPROVAL_NOT_FOUND', { detail: id });
+    return approval;
+  }
+
+  /** The request once it is decided, or as it is at the time-out. */
+  async awaitApproval(id: string, options: WaitOptions): Promise<ApprovalRecord> {
+    if (this.approval(id).state === 'pending') await this.#core.waiters.wait(`approval:${id}`, options);
+    await this.durable();
+    return this.approval(id);
+  }
+
+  /** What the node needs beside its certificate. */
+  pairedNode(nodeId: string): { name: string; grantedCapabilities: string[] } {
+    const node = this.#core.node(nodeId);
+    return { name: node.name, grantedCapabilities: usableCapabilities(node) };
+  }
+
+  // ── Dispatches ─────────────────────────────────────────────────────────────
+
+  /**
+   * Accepts a dispatch; durable when it resolves. Throws NODE_NOT_FOUND, CAPABILITY_NOT_FOUND, CAPABILITY_NOT_GRANTED, INPUT_INVALID, NODE_OFFLINE,
+   * QUEUE_FULL, IDEMPOTENCY_CONFLICT, DAEMON_STOPPING or a storage reason; nothing was accepted then.
+   */
+  async requestDispatch(caller: Caller, request: DispatchRequest): Promise<DispatchView> {
+    if (this.#draining !== null) throw new PalyraError('DAEMON_STOPPING');
+    const node = this.#core.registry.find(this.#core.tables, request.node);
+    const plan = planDispatch(node, request);
+    const tx = this.#core.begin();
+    let record;
+    try {
+      record = this.#core.mailbox.enqueue(tx, { ...plan, id: `dsp_${this.#ulid()}`, requestedBy: callerName(caller) });
+    } catch (error) {
+      if (!(error instanceof PalyraError) || error.reason !== 'NODE_OFFLINE') throw error;
+      throw describeOffline(this.#core.nodeView(node), tx.now.wall);
+    }
+    await this.#core.commit(tx);
+    return toDispatchView(this.#core.tables.dispatches.get(record.id) ?? record, node.name);
+  }
+
+  /** Throws DISPATCH_NOT_FOUND. */
+  dispatchView(id: string): DispatchView {
+    const record = this.#core.tables.dispatches.get(id);
+    if (record === undefined) throw new PalyraError('DISPATCH_NOT_FOUND', { detail: id });
+    return toDispatchView(record, this.#core.tables.nodes.get(record.nodeId)?.name ?? record.nodeId);
+  }
+
+  /** Ends it at once when it never started, asks the node otherwise. Over already: `changed` is false. */
+  async cancelDispatch(_caller: Caller, id: string): Promise<{ dispatch: DispatchView; changed: boolean }> {
+    const before = this.#core.tables.dispatches.get(id);
+    if (before === undefined || isTerminal(before.state)) return { dispatch: this.dispatchView(id), changed: false };
+    const tx = this.#core.begin();
+    this.#core.mailbox.cancel(tx, before);
+    await this.#core.commit(tx);
+    return { dispatch: this.dispatchView(id), changed: true };
+  }
+
+  /** The dispatch once it is settled, or as it is at the time-out. */
+  async awaitSettled(id: string, options: WaitOptions): Promise<DispatchView> {
+    const record = this.#core.tables.dispatches.get(id);
+    if (record !== undefined && !isTerminal(record.state)) await this.#core.waiters.wait(`dispatch:${id}`, options);
+    await this.durable();
+    return this.dispatchView(id);
+  }
+
+  openDispatchCount(): number {
+    return this.#core.mailbox.index.openCount;
+  }
+
+  // ── Upkeep ─────────────────────────────────────────────────────────────────
+
+  /** Applies timers, forgets what has ended, writes a snapshot when the journal asks for one. Call it about once a second. */
+  async tick(): Promise<void> {
+    this.#core.expire();
+    const tx = this.#core.begin();
+    forgetSettled(this.#core.mailbox.index, tx, 1000);
+    if (tx.now.mono >= this.#forgetAt) {
+      this.#forgetAt = tx.now.mono + FORGET_EVERY_MS;
+      forgetEnded(tx, this.#core.pairing());
+    }
+    if (!tx.isEmpty) await this.#core.commit(tx);
+    if (this.#snapshot === null && this.#core.deps.store.wantsSnapshot(tx.now.wall)) {
+      this.#snapshot = this.#core.deps.store
+        .snapshot(this.#core.tables, tx.now.wall)
+        .finally(() => (this.#snapshot = null));
+      await this.#snapshot;
+    }
+  }
+
+  /** Tells every node that the daemon is about to stop and refuses new dispatches with DAEMON_STOPPING. */
+  drain(reason: string): void {
+    this.#draining = reason;
+    for (const link of this.#core.links.all()) link.sink.send({ kind: 'drain', reason });
+  }
+
+  get isDraining(): boolean {
+    return this.#draining !== null;
+  }
+
+  /** Ends links and waits, saves what is only in memory (who was seen when) and closes the store. */
+  async close(): Promise<void> {
+    this.#core.stopTimer();
+    this.#core.links.closeAll('daemon-stopped');
+    this.#core.waiters.wakeAll();
+    try {
+      await this.#snapshot;
+      await this.#core.deps.store.snapshot(this.#core.tables, this.#core.deps.clock.now());
+    } finally {
+      await this.#core.deps.store.close();
+    }
+  }
+
+  /** Calls `listener` when the store failed for good: the process must exit. */
+  onFatal(listener: (error: PalyraError) => void): void {
+    this.#core.fatalListeners.add(listener);
+  }
+
+  // ── Inside ─────────────────────────────────────────────────────────────────
+
+  #invite(id: string): InviteRecord {
+    const invite = this.#core.tables.invites.get(id) ?? this.#core.tables.invites.get(`inv_${id.toUpperCase()}`);
+    if (invite === undefined) throw new PalyraError('INVITE_NOT_FOUND', { detail: id });
+    return invite;
+  }
+
+  #nodeSummary(): NodeSummary {
+    return nodeSummary(this.#core.tables, {
+      now: this.#core.now(),
+      heartbeatMs: this.#core.heartbeatMs,
+      linkOf: (nodeId) => this.#core.links.get(nodeId),
+      asking: this.#core.pending.count,
+    });
+  }
+}
+
+export interface WaitOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type { RuntimeDeps, RuntimeOptions } from './core.js';
+export type { LinkSession } from './link-sessions.js';
+export type { LinkSink } from './links.js';
+export type { CertificateIssuer, IssuedCertificate, PairingRequest } from './pairing.js';
+
+function callerName(caller: Caller): string {
+  switch (caller.kind) {
+    case 'owner':
+    case 'operator':
+      return caller.name;
+    case 'device':
+      return caller.nodeId;
+    case 'anonymous':
+      return 'anonymous';
+  }
+}

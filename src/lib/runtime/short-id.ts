@@ -1,0 +1,11 @@
+/** Short ids that people read aloud: a prefix and six Crockford base 32 characters (no I, L, O, U), 30 random bits, unique in their table. */
+import type { Random } from '../base/random.js';
+
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+export function shortId(prefix: 'inv' | 'req', taken: { has(id: string): boolean }, random: Random): string {
+  for (;;) {
+    const id = `${prefix}_${Array.from(random.bytes(6), (byte) => ALPHABET[byte & 31]).join('')}`;
+    if (!taken.has(id)) return id;
+  }
+}

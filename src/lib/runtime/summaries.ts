@@ -1,0 +1,82 @@
+/** Counts and pages for lists and status screens. Read-only, over the rows. */
+import type { MailboxIndex } from './mailbox-index.js';
+import { presenceOf } from './presence.js';
+import type { LinkState } from './presence.js';
+import type { Tables } from './state.js';
+import type { Now } from './transaction.js';
+import { PalyraError } from '../base/errors.js';
+
+export interface NodeSummary {
+  readonly total: number;
+  readonly online: number;
+  readonly late: number;
+  readonly offline: number;
+  readonly asking: number;
+}
+
+export interface DispatchSummary {
+  readonly open: number;
+  readonly lastHour: number;
+  readonly failedLastHour: number;
+  readonly unknownLastHour: number;
+}
+
+const DEFAULT_PAGE = 1000;
+const HOUR_MS = 3_600_000;
+
+/** One page of the sorted names. The cursor is opaque to callers: the last name of the page before, base64url. Throws REQUEST_INVALID. */
+export function nodePage(
+  names: readonly string[],
+  page: { readonly cursor?: string | undefined; readonly limit?: number | undefined },
+): { names: readonly string[]; nextCursor: string | null } {
+  let start = 0;
+  if (page.cursor !== undefined) {
+    const after = Buffer.from(page.cursor, 'base64url').toString('utf8');
+    if (Buffer.from(after, 'utf8').toString('base64url') !== page.cursor) {
+      throw new PalyraError('REQUEST_INVALID', { detail: 'the cursor is not one of ours' });
+    }
+    start = firstAfter(names, after);
+  }
+  const cut = names.slice(start, start + (page.limit ?? DEFAULT_PAGE));
+  const last = cut.at(-1);
+  const more = last !== undefined && start + cut.length < names.length;
+  return { names: cut, nextCursor: more ? Buffer.from(last, 'utf8').toString('base64url') : null };
+}
+
+export function nodeSummary(
+  tables: Tables,
+  context: { now: Now; heartbeatMs: number; linkOf(nodeId: string): LinkState | null; asking: number },
+): NodeSummary {
+  const counts = { total: 0, online: 0, late: 0, offline: 0, asking: context.asking };
+  for (const node of tables.nodes.values()) {
+    if (node.removedAt !== null) continue;
+    counts.total++;
+    const { presence } = presenceOf(node, context.linkOf(node.id), context.now, context.heartbeatMs);
+    if (presence === 'online' || presence === 'late') counts[presence]++;
+    else counts.offline++;
+  }
+  return counts;
+}
+
+export function dispatchSummary(tables: Tables, index: MailboxIndex, wall: number): DispatchSummary {
+  const counts = { open: index.openCount, lastHour: 0, failedLastHour: 0, unknownLastHour: 0 };
+  for (let at = index.settledOrder.length - 1; at >= 0; at--) {
+    const record = tables.dispatches.get(index.settledOrder[at]!)!;
+    if ((record.finishedAt ?? 0) + HOUR_MS < wall) break;
+    counts.lastHour++;
+    if (record.state === 'failed' || record.state === 'timed-out') counts.failedLastHour++;
+    if (record.state === 'unknown') counts.unknownLastHour++;
+  }
+  return counts;
+}
+
+function firstAfter(names: readonly string[], after: string): number {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (names[middle]! <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
