@@ -71,12 +71,13 @@ export class MailboxIndex {
 
   /** Begins to track an open dispatch; the caller puts it into a queue or the in-flight set. */
   open(record: DispatchRecord, now: Now): Flight {
-    const deadlineAt = now.mono + Math.max(0, record.deadlineAt - now.wall);
+    // Restarted after the wall clock was set back, a dispatch gets what it was given in the first place, never more.
+    const remaining = (until: number) => Math.min(Math.max(0, until - now.wall), until - record.queuedAt);
     const flight: Flight = {
       acceptAttempt: record.attempt,
-      deadlineAt,
-      queueExpiresAt: now.mono + Math.max(0, record.queueExpiresAt - now.wall),
-      notBefore: now.mono + Math.max(0, record.notBefore - now.wall),
+      deadlineAt: now.mono + remaining(record.deadlineAt),
+      queueExpiresAt: now.mono + remaining(record.queueExpiresAt),
+      notBefore: now.mono + Math.min(Math.max(0, record.notBefore - now.wall), MAX_BACKOFF_MS),
       leaseUntil: Infinity,
       runUntil: Infinity,
       cancelUntil: Infinity,
@@ -171,6 +172,8 @@ export class MailboxIndex {
   }
 }
 
+/** The longest back-off before a dispatch is offered again. */
+export const MAX_BACKOFF_MS = 8_000;
 /** How long a node has to confirm a cancel before it is recorded without confirmation. */
 export const CANCEL_GRACE_MS = 10_000;
 

@@ -61,10 +61,10 @@ export function reconcile(
         index.flights.get(id)!.acceptAttempt = entry!.attempt;
         break;
       case 'again':
-        requeue(index, tx, record, 0);
+        requeue(index, tx, record, { delayMs: 0, started: sameStore ? false : null });
         break;
       case 'again-later':
-        requeue(index, tx, record, requeueDelayMs(record.attempt));
+        requeue(index, tx, record, { delayMs: requeueDelayMs(record.attempt), started: true });
         break;
       case 'exhausted':
         settle(index, tx, record, {

@@ -4,14 +4,14 @@
  */
 import type { Fence, Hello, UpMessage } from '../base/link-messages.js';
 import type { DispatchRecord } from '../base/model.js';
-import { isTerminal } from './mailbox-index.js';
+import { MAX_BACKOFF_MS, isTerminal } from './mailbox-index.js';
 import type { MailboxIndex } from './mailbox-index.js';
 import type { Transaction } from './transaction.js';
 import { advance, requeue, settle } from './transitions.js';
 
 /** Back-off before a dispatch that the node refused for now is offered again: 1, 2, 4, 8 s. */
 export function requeueDelayMs(attempt: number): number {
-  return 1000 * 2 ** Math.min(Math.max(attempt - 1, 0), 3);
+  return Math.min(1000 * 2 ** Math.max(attempt - 1, 0), MAX_BACKOFF_MS);
 }
 
 export function report(
@@ -63,7 +63,7 @@ export function report(
     case 'cancelled':
       if (record.state === 'cancelling' || message.started) {
         settle(index, tx, record, { state: 'cancelled', started: message.started });
-      } else requeue(index, tx, record, requeueDelayMs(record.attempt));
+      } else requeue(index, tx, record, { delayMs: requeueDelayMs(record.attempt), started: false });
       tx.send(nodeId, { kind: 'result_ack', id: record.id, attempt: message.attempt });
       return;
     default:
@@ -84,7 +84,7 @@ function rejected(
   switch (message.cause) {
     case 'busy':
     case 'stopping':
-      requeue(index, tx, record, requeueDelayMs(record.attempt));
+      requeue(index, tx, record, { delayMs: requeueDelayMs(record.attempt), started: false });
       return;
     case 'past-deadline':
       settle(index, tx, record, {

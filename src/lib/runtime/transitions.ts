@@ -108,11 +108,20 @@ export function offerNext(index: MailboxIndex, tx: Transaction, nodeId: string, 
   }
 }
 
-/** Back into the queue. `delayMs` is the back-off before the next offer. */
-export function requeue(index: MailboxIndex, tx: Transaction, record: DispatchRecord, delayMs: number): DispatchRecord {
+/**
+ * Back into the queue. `delayMs` is the back-off before the next offer; `started` is what is known of the runs so far: false with proof that none began,
+ * null when nobody can say.
+ */
+export function requeue(
+  index: MailboxIndex,
+  tx: Transaction,
+  record: DispatchRecord,
+  { delayMs, started }: { readonly delayMs: number; readonly started: boolean | null },
+): DispatchRecord {
   const queued = tx.set('dispatches', record.id, {
     state: 'queued',
     phase: null,
+    started: record.started === false ? started : record.started,
     notBefore: tx.now.wall + delayMs,
   });
   const flight = index.flights.get(record.id)!;
