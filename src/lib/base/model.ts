@@ -244,7 +244,15 @@ export type DispatchStateName =
   | 'cancelled'
   | 'unknown';
 
-export const TERMINAL_STATES = ['succeeded', 'failed', 'denied', 'expired', 'timed-out', 'cancelled', 'unknown'] as const;
+export const TERMINAL_STATES = [
+  'succeeded',
+  'failed',
+  'denied',
+  'expired',
+  'timed-out',
+  'cancelled',
+  'unknown',
+] as const;
 export type TerminalState = (typeof TERMINAL_STATES)[number];
 
 export interface DispatchError {

@@ -29,7 +29,13 @@ export interface Route {
 const routes = <const T extends Record<string, Route>>(table: T): T => table;
 
 export const ROUTES = routes({
-  'daemon.status': { method: 'GET', path: '/v1/daemon', access: 'viewer', safe: true, summary: 'What the daemon is and where it listens' },
+  'daemon.status': {
+    method: 'GET',
+    path: '/v1/daemon',
+    access: 'viewer',
+    safe: true,
+    summary: 'What the daemon is and where it listens',
+  },
   'daemon.stop': {
     method: 'POST',
     path: '/v1/daemon/stop',
@@ -39,7 +45,13 @@ export const ROUTES = routes({
     summary: 'Stops the daemon, after running dispatches have ended if asked to',
   },
   'nodes.list': { method: 'GET', path: '/v1/nodes', access: 'viewer', safe: true, summary: 'Every paired machine' },
-  'nodes.show': { method: 'GET', path: '/v1/nodes/{node}', access: 'viewer', safe: true, summary: 'One machine, by name, id or id prefix' },
+  'nodes.show': {
+    method: 'GET',
+    path: '/v1/nodes/{node}',
+    access: 'viewer',
+    safe: true,
+    summary: 'One machine, by name, id or id prefix',
+  },
   'nodes.remove': {
     method: 'DELETE',
     path: '/v1/nodes/{node}',
@@ -70,8 +82,20 @@ export const ROUTES = routes({
     safe: false,
     summary: 'Asks the node to stop a dispatch',
   },
-  'invites.create': { method: 'POST', path: '/v1/invites', access: 'operator', safe: false, summary: 'Makes an invite; the only answer with its code' },
-  'invites.list': { method: 'GET', path: '/v1/invites', access: 'viewer', safe: true, summary: 'Every invite, without codes' },
+  'invites.create': {
+    method: 'POST',
+    path: '/v1/invites',
+    access: 'operator',
+    safe: false,
+    summary: 'Makes an invite; the only answer with its code',
+  },
+  'invites.list': {
+    method: 'GET',
+    path: '/v1/invites',
+    access: 'viewer',
+    safe: true,
+    summary: 'Every invite, without codes',
+  },
   'invites.show': {
     method: 'GET',
     path: '/v1/invites/{id}',
@@ -80,11 +104,23 @@ export const ROUTES = routes({
     waits: true,
     summary: 'One invite; with waitMs, when it changes',
   },
-  'invites.revoke': { method: 'DELETE', path: '/v1/invites/{id}', access: 'operator', safe: false, summary: 'Ends an invite' },
+  'invites.revoke': {
+    method: 'DELETE',
+    path: '/v1/invites/{id}',
+    access: 'operator',
+    safe: false,
+    summary: 'Ends an invite',
+  },
   healthz: { method: 'GET', path: '/healthz', access: 'anonymous', safe: true, summary: 'The process answers' },
   readyz: { method: 'GET', path: '/readyz', access: 'anonymous', safe: true, summary: 'The daemon accepts work' },
   'ca.show': { method: 'GET', path: '/ca', access: 'anonymous', safe: true, summary: 'The CA certificate, PEM' },
-  'join.page': { method: 'GET', path: '/j/{code}', access: 'anonymous', safe: true, summary: 'A page that says how to use the invite; spends nothing' },
+  'join.page': {
+    method: 'GET',
+    path: '/j/{code}',
+    access: 'anonymous',
+    safe: true,
+    summary: 'A page that says how to use the invite; spends nothing',
+  },
 });
 
 export type RouteId = keyof typeof ROUTES;

@@ -14,7 +14,10 @@ const jsonValue = z.json() as z.ZodType<JsonValue>;
 /** Names of nodes: letters, digits, dot, dash, underscore; 1 to 63; starts with a letter or digit. */
 export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 export const CAPABILITY_NAME = /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/;
-const label = z.string().max(63).regex(/^[A-Za-z0-9._/-]*$/);
+const label = z
+  .string()
+  .max(63)
+  .regex(/^[A-Za-z0-9._/-]*$/);
 const labels = z.record(label.min(1), label).refine((value) => Object.keys(value).length <= 32, 'at most 32 labels');
 
 const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
