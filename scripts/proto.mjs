@@ -41,7 +41,10 @@ try {
       },
     ],
   };
-  execFileSync(buf, ['generate', '--template', JSON.stringify(template)], { cwd: join(root, 'proto'), stdio: 'inherit' });
+  execFileSync(buf, ['generate', '--template', JSON.stringify(template)], {
+    cwd: join(root, 'proto'),
+    stdio: 'inherit',
+  });
   if (check) compare(out, committed);
 } finally {
   if (check) rmSync(out, { recursive: true, force: true });

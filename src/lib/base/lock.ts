@@ -141,10 +141,14 @@ async function isAlive(holder: Holder): Promise<boolean> {
   }
 }
 
-/** Field 22 of /proc/PID/stat. The name in field 2 may hold spaces and parentheses, so it counts from the last one. */
+/**
+ * Field 22 of /proc/PID/stat. The name in field 2 may hold spaces and parentheses, so it counts from the last one. Null for a process that is gone, and
+ * for one that ended but was not waited for yet (state Z): in a container without an init that can last for ever.
+ */
 async function startTicksOf(pid: number): Promise<string | null> {
   const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
+  return /^[ZX]/.test(fields[0] ?? '') ? null : (fields[19] ?? null);
 }
 
 async function currentBootId(): Promise<string | null> {

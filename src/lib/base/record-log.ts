@@ -11,13 +11,13 @@
  *   2. A record refused with STORAGE_FULL is never read back; neither is one that was appended behind it before the refusal was known.
  *   3. After a failed fsync nothing is written again. Records refused with STORAGE_FAILED may or may not be there at the next start.
  */
-import { dirname } from 'node:path';
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { PalyraError } from './errors.js';
 import { Deferred } from './lifecycle.js';
-import { CHAIN_START, corrupt, encodeRecord, scanRecords } from './record-chain.js';
+import { CHAIN_START, encodeRecord } from './record-chain.js';
 import type { ChainLink } from './record-chain.js';
+import { openLogFile } from './record-log-file.js';
 import { appendAll, replaceFile, synced, toStorageError } from './state-fs.js';
 import type { StateFile, StateFs } from './state-fs.js';
 import { systemFs } from './system-fs.js';
@@ -80,6 +80,7 @@ export class RecordLog {
   /** The file has one user at a time; this is the end of the queue. */
   #turn: Promise<unknown> = Promise.resolve();
   #fullSince: number | null = null;
+  #overloaded = false;
   #failure: PalyraError | null = null;
   #closing: Promise<void> | null = null;
 
@@ -105,31 +106,15 @@ export class RecordLog {
    */
   static async open(path: string, options: RecordLogOptions = {}): Promise<OpenedLog> {
     const fs = options.fs ?? systemFs;
-    const after = options.after ?? CHAIN_START;
-    const found = await fs.open(path).catch((error: unknown) => {
-      throw toStorageError(error, path);
-    });
-    if (found === null && options.mustExist === true)
-      throw corrupt(path, 0, `it is missing, but record ${after.seq} was confirmed`);
-    const file =
-      found ??
-      (await fs.create(path).catch((error: unknown) => {
-        throw toStorageError(error, path);
-      }));
-    try {
-      const bytes = await file.read(0, await file.size());
-      const scan = scanRecords(bytes, path, after);
-      if (scan.goodBytes < bytes.length) await file.truncate(scan.goodBytes);
-      // Also when nothing was cut: a process that was killed may have written whole records and never synced them.
-      await synced(file.sync(), path);
-      await synced(fs.syncDirectory(dirname(path)), path);
-      const state = { head: scan.head, bytes: scan.goodBytes, records: scan.lines };
-      const log = new RecordLog(path, file, fs, options.clock ?? systemClock, state);
-      return { log, records: scan.values, truncatedBytes: bytes.length - scan.goodBytes };
-    } catch (error) {
-      await file.close().catch(() => undefined);
-      throw toStorageError(error, path);
-    }
+    const { file, scan, truncatedBytes } = await openLogFile(
+      fs,
+      path,
+      options.after ?? CHAIN_START,
+      options.mustExist ?? false,
+    );
+    const state = { head: scan.head, bytes: scan.goodBytes, records: scan.lines };
+    const log = new RecordLog(path, file, fs, options.clock ?? systemClock, state);
+    return { log, records: scan.values, truncatedBytes };
   }
 
   /** Length of the file, confirmed records only. */
@@ -142,18 +127,25 @@ export class RecordLog {
     return this.#records;
   }
 
-  /** False while appends are refused: the disk is full and its next trial is not due, or the log failed. */
+  /** False while appends are refused: the disk is full or too slow and its next trial is not due, or the log failed. */
   get accepting(): boolean {
     return this.#failure === null && !this.#isPaused() && this.#unconfirmed.bytes < MAX_PENDING_BYTES;
   }
 
-  /** Resolves when the record is durable; records become durable in call order. The record is encoded at once and may be changed afterwards. */
+  /** Why the log ended, or null. */
+  get failure(): PalyraError | null {
+    return this.#failure;
+  }
+
+  /**
+   * Resolves when the record is durable; records become durable in call order. The record is encoded at once and may be changed afterwards.
+   * A refusal comes after every earlier append was settled, and the second after it is a pause: nothing that was decided on top of a refused record
+   * can slip in before the caller knows.
+   */
   append(record: unknown): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    if (this.#isPaused()) return Promise.reject(new PalyraError('STORAGE_FULL', { detail: this.#path }));
-    if (this.#unconfirmed.bytes >= MAX_PENDING_BYTES) {
-      return Promise.reject(new PalyraError('STORAGE_FULL', { detail: `${this.#path}: the disk does not keep up` }));
-    }
+    if (this.#unconfirmed.bytes >= MAX_PENDING_BYTES) this.#overload();
+    if (this.#isPaused()) return this.#refuseLater();
     const { line, link } = encodeRecord(record, this.#head);
     const done = new Deferred<void>();
     this.#head = link;
@@ -225,7 +217,24 @@ export class RecordLog {
   }
 
   #isPaused(): boolean {
-    return this.#fullSince !== null && this.#clock.monotonic() - this.#fullSince < FULL_RETRY_MS;
+    return this.#overloaded || (this.#fullSince !== null && this.#clock.monotonic() - this.#fullSince < FULL_RETRY_MS);
+  }
+
+  /** Too much is pending: nothing more until all of that is settled, and then the pause of a full disk. */
+  #overload(): void {
+    if (this.#overloaded) return;
+    this.#overloaded = true;
+    void this.flushed()
+      .catch(() => undefined)
+      .then(() => {
+        this.#overloaded = false;
+        this.#fullSince = this.#clock.monotonic();
+      });
+  }
+
+  async #refuseLater(): Promise<never> {
+    await this.flushed().catch(() => undefined);
+    throw this.#failure ?? new PalyraError('STORAGE_FULL', { detail: this.#path });
   }
 
   /** Runs `work` when everything before it is done with the file. */

@@ -119,7 +119,8 @@ export interface StoreStatus {
  * Where changes become durable. The contract suite (`test/contract/state-store.ts`) runs on every implementation and on the fake.
  *
  * - `append` resolves when the record survives `kill -9` and power loss; appends become durable in call order, grouped.
- * - After a rejected append nothing of that record is ever read back, and the store accepts again only when it says so in `status`.
+ * - A record refused with STORAGE_FULL is never read back, nor is anything appended behind it before the refusal was known. One refused with
+ *   STORAGE_FAILED may be there at the next start.
  * - `append` rejects with STORAGE_FULL (disk full; later appends may work) or STORAGE_FAILED (fatal: the process must exit).
  */
 export interface StateStore {

@@ -142,7 +142,7 @@ export const daemonStatus = z.object({
 
 const none = z.strictObject({});
 /** Query values arrive as text. */
-const waitMs = z.coerce.number().int().min(0).max(120_000).optional();
+const waitMs = z.coerce.number<string | number>().int().min(0).max(120_000).optional();
 
 /** Query, body and answer of each JSON route. */
 export const SCHEMAS = {
@@ -156,7 +156,7 @@ export const SCHEMAS = {
   'nodes.list': {
     query: z.strictObject({
       cursor: z.string().max(200).optional(),
-      limit: z.coerce.number().int().min(1).max(1000).optional(),
+      limit: z.coerce.number<string | number>().int().min(1).max(1000).optional(),
     }),
     body: none,
     answer: z.object({ nodes: z.array(nodeView), summary: nodeSummary, nextCursor: z.string().nullable() }),

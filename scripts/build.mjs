@@ -1,0 +1,105 @@
+// Bundles src into dist: ES modules, split so that each command loads only what it needs, and the type declarations of the public surface.
+// dist is replaced as a whole, so a palyra that starts meanwhile finds the old build or the new one, never half of each.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+const STAMP = '.sources';
+
+// CommonJS packages inside the bundle still call require and read __dirname.
+const BANNER = [
+  "import { createRequire as __createRequire } from 'node:module';",
+  "import { fileURLToPath as __toPath } from 'node:url';",
+  'const require = __createRequire(import.meta.url);',
+  'const __filename = __toPath(import.meta.url);',
+  "const __dirname = __toPath(new URL('.', import.meta.url));",
+].join('');
+
+// @oclif/core looks for these only to run TypeScript sources, which a build never does; bundling them would add megabytes to every start.
+const NEVER_BUNDLED = ['typescript', 'ts-node', 'tsx', 'pnpapi'];
+
+export async function build() {
+  const { build: bundle } = await import('esbuild');
+  const target = mkdtempSync(join(root, '.dist-'));
+  try {
+    await bundle({
+      absWorkingDir: root,
+      entryPoints: [
+        'src/index.ts',
+        'src/cli-main.ts',
+        ...sources('src/commands').filter((file) => file.endsWith('.ts')),
+        ...sources('src/hooks').filter((file) => file.endsWith('.ts')),
+      ],
+      outbase: 'src',
+      outdir: relative(root, target),
+      chunkNames: 'chunks/[name]-[hash]',
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20.19',
+      external: NEVER_BUNDLED,
+      banner: { js: BANNER },
+      legalComments: 'linked',
+      logLevel: 'warning',
+    });
+    execFileSync(
+      process.execPath,
+      [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', join(target, 'types')],
+      {
+        cwd: root,
+        stdio: 'inherit',
+      },
+    );
+    writeFileSync(join(target, STAMP), fingerprint());
+    replaceDist(target);
+  } finally {
+    rmSync(target, { recursive: true, force: true });
+  }
+}
+
+/** Whether dist was made from other sources than the present ones, or not at all. */
+export function isStale() {
+  const stamp = join(dist, STAMP);
+  return !existsSync(stamp) || readFileSync(stamp, 'utf8') !== fingerprint();
+}
+
+export async function buildIfStale() {
+  if (isStale()) await build();
+}
+
+function replaceDist(target) {
+  const old = `${target}-old`;
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(target, dist);
+  rmSync(old, { recursive: true, force: true });
+}
+
+function fingerprint() {
+  const hash = createHash('sha256');
+  for (const file of [...sources('src'), 'package-lock.json', 'tsconfig.build.json', 'scripts/build.mjs']) {
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(root, file)))
+      .update('\0');
+  }
+  return hash.digest('hex');
+}
+
+/** Paths below a folder, relative to the package, with forward slashes, sorted. */
+function sources(folder) {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // esbuild and tsc have printed what is wrong.
+  await build().catch(() => (process.exitCode = 1));
+}

@@ -1,0 +1,147 @@
+// Writes docs/schemas: one JSON Schema for each document that `--json` prints. With --check: fails when the committed ones differ.
+// The nouns come from the schemas of the HTTP API; what a command adds around them is said here, once.
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { tsImport } from 'tsx/esm/api';
+import * as z from 'zod';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = join(root, 'docs', 'schemas');
+const wire = await tsImport('../src/lib/wire/http/schemas.ts', import.meta.url);
+
+const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInviteView, daemonStatus } = wire;
+const timestamp = z.iso.datetime();
+const listen = daemonStatus.shape.listen;
+const changed = z.boolean().describe('False when it was already so.');
+const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
+const plugins = z.object({ loaded: z.int(), failed: z.array(z.object({ name: z.string(), message: z.string() })) });
+const logRecord = z.looseObject({ time: timestamp, level: z.string(), scope: z.string(), msg: z.string() });
+const identity = z.object({ id: z.string(), name: z.string() });
+
+const DOCUMENTS = {
+  error: {
+    error: z.object({
+      code: z.string().describe('Stable; every code is listed in docs/errors.md.'),
+      exitCode: z.int(),
+      message: z.string(),
+      hint: z.string(),
+      retrySafe: z.boolean(),
+      details: z.record(z.string(), z.unknown()),
+      docs: z.string(),
+    }),
+  },
+  'daemon.start': {
+    action: z.literal('start'),
+    changed,
+    state: z.literal('running'),
+    pid: z.int(),
+    unit: z.string().nullable(),
+    urls: z.record(z.string(), z.string()),
+    listen,
+  },
+  'daemon.run': { action: z.literal('run'), state: z.literal('stopped'), reason: z.string(), pid: z.int(), listen },
+  'daemon.stop': {
+    action: z.literal('stop'),
+    changed,
+    state: z.enum(['stopped', 'stopping']),
+    pid: z.int().nullable(),
+  },
+  'daemon.restart': { action: z.literal('restart'), changed, state: z.literal('running'), pid: z.int(), listen },
+  // Either all of it, or `running: false` alone.
+  'daemon.status': { ...daemonStatus.partial().shape, running: z.boolean(), plugins: plugins.optional() },
+  'daemon.logs': { entries: z.array(logRecord) },
+  'nodes.list': { nodes: z.array(nodeView), summary: nodeSummary },
+  'nodes.show': {
+    node: nodeView.extend({ capabilityDetails: z.array(capabilityView), recentDispatches: z.array(dispatchView) }),
+  },
+  'nodes.remove': { action: z.literal('remove'), changed, node: nodeView },
+  dispatch: { dispatch: dispatchView },
+  invite: { invite: newInviteView, redeemedBy: inviteView.shape.redeemedBy.optional() },
+  'invites.list': { invites: z.array(inviteView) },
+  'invites.revoke': { action: z.literal('revoke'), changed, invite: inviteView },
+  'node.pair': {
+    action: z.literal('pair'),
+    changed,
+    node: identity,
+    daemon: z.object({ name: z.string(), url: z.string() }),
+    certificate,
+  },
+  'node.run': { action: z.literal('run'), state: z.literal('stopped'), node: identity.nullable() },
+  'node.status': {
+    paired: z.boolean(),
+    name: z.string().optional(),
+    id: z.string().optional(),
+    daemon: z.object({ name: z.string(), url: z.string(), endpoint: z.string().nullable() }).optional(),
+    connection: z
+      .object({
+        state: z.enum(['connecting', 'online', 'offline', 'stopping', 'conflict']),
+        since: timestamp,
+        rttMs: z.number().nullable(),
+        attempts: z.int(),
+        nextTryAt: timestamp.nullable(),
+        lastError: z.object({ reason: z.string(), message: z.string() }).nullable(),
+      })
+      .nullable()
+      .describe('Null when no node runs here.'),
+    process: z.object({ pid: z.int(), version: z.string(), running: z.int() }).nullable().optional(),
+    service: z.null().optional(),
+    certificate: certificate.optional(),
+    capabilities: z.array(z.object({ name: z.string(), enabled: z.boolean() })).optional(),
+  },
+  status: {
+    daemon: daemonStatus.nullable(),
+    node: z
+      .looseObject({
+        pid: z.int(),
+        name: z.string(),
+        state: z.string(),
+        since: timestamp,
+        daemon: z.object({ name: z.string(), endpoint: z.string().nullable() }),
+      })
+      .nullable(),
+  },
+  version: {
+    version: z.string(),
+    node: z.string(),
+    platform: z.string(),
+    arch: z.string(),
+    protocol: z.object({ min: z.int(), max: z.int() }),
+  },
+  'exit-codes': { exitCodes: z.array(z.object({ code: z.int(), meaning: z.string(), retry: z.string() })) },
+};
+
+/** File name to text, in a stable order. */
+export function createSchemas() {
+  const files = new Map();
+  for (const [name, fields] of Object.entries(DOCUMENTS)) {
+    const id = `palyra.${name}/v1`;
+    const schema = z.object({ schema: z.literal(id), ...fields, warnings: z.array(z.string()) });
+    // `input`: answers are open, so that fields may be added within v1.
+    const json = {
+      $id: `urn:palyra:schema:${name}:v1`,
+      title: id,
+      ...z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' }),
+    };
+    files.set(`${name}.v1.json`, `${JSON.stringify(json, null, 2)}\n`);
+  }
+  return files;
+}
+
+function main() {
+  const files = createSchemas();
+  const present = existsSync(folder) ? readdirSync(folder) : [];
+  if (process.argv.includes('--check')) {
+    const stale = [...new Set([...files.keys(), ...present])].filter(
+      (name) => !present.includes(name) || files.get(name) !== readFileSync(join(folder, name), 'utf8'),
+    );
+    if (stale.length === 0) return;
+    console.error(`docs/schemas is stale: ${stale.join(', ')}. Run: node scripts/schemas.mjs`);
+    process.exitCode = 1;
+    return;
+  }
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of files) writeFileSync(join(folder, name), text);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();

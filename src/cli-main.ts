@@ -1,0 +1,72 @@
+/**
+ * The process around oclif: holds the output before anything is loaded, gives every failure its one form and code, and ends the process.
+ * Commands handle their own errors (`base-command.ts`); what arrives here is an unknown command or something nobody expected.
+ */
+import { run, settings } from '@oclif/core';
+import { readVariable, VARIABLES } from './lib/cli/environment.js';
+import { LEADING_FLAGS } from './lib/cli/flags.js';
+import { processOutput } from './lib/cli/process-output.js';
+import { closest } from './lib/cli/text.js';
+import { exitRequest, toPalyraError } from './lib/cli/usage-errors.js';
+
+/** Runs one command line and exits. `root` is the directory of package.json. */
+export async function main(root: string, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
+  const output = processOutput(argv);
+  const fail = (error: unknown) => {
+    const requested = exitRequest(error);
+    if (requested !== null) {
+      process.exitCode = requested;
+      return;
+    }
+    const failure = toPalyraError(error, '', []);
+    output.verbose ||= argv.includes('--verbose') || argv.includes('-v');
+    output.fail(failure);
+    process.exitCode = failure.exitCode;
+  };
+  const crash = (error: unknown) => {
+    fail(error);
+    process.exit(process.exitCode ?? 1);
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+  });
+  // NODE_ENV=development must not make oclif look for TypeScript sources: what runs is the build.
+  settings.enableAutoTranspile = false;
+  warnAboutVariables((text) => output.warn(text));
+  try {
+    await run(moveLeadingFlags(argv), { root });
+  } catch (error) {
+    fail(error);
+  }
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  process.exit(process.exitCode ?? 0);
+}
+
+/** `palyra --json nodes list` means what it says: oclif wants the command first. */
+function moveLeadingFlags(argv: readonly string[]): string[] {
+  const first = argv.findIndex((word) => !LEADING_FLAGS.includes(word));
+  if (first <= 0) return [...argv];
+  const rest = argv.slice(first);
+  const end = rest.indexOf('--');
+  const at = end === -1 ? rest.length : end;
+  return [...rest.slice(0, at), ...argv.slice(0, first), ...rest.slice(at)];
+}
+
+function warnAboutVariables(warn: (text: string) => void): void {
+  for (const name of Object.keys(process.env)) {
+    if (!name.startsWith('PALYRA_') || name.startsWith('PALYRA_TEST_') || VARIABLES.includes(name)) continue;
+    if (readVariable(name) === undefined) continue;
+    const near = closest(name, VARIABLES);
+    warn(`${name} is not a variable of palyra${near === null ? '' : `; did you mean ${near}?`}`);
+  }
+}
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableLength === 0) resolve();
+    else stream.write('', () => resolve());
+  });
+}

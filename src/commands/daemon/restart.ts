@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+import { Flags } from '@oclif/core';
+import { resolveListen } from '../../lib/cli/addresses.js';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { flagsOfRunning, runningDaemon, startFlags, stopDaemon } from '../../lib/cli/daemon-control.js';
+import { startDaemonProcess } from '../../lib/cli/daemon-process.js';
+import { plural } from '../../lib/cli/daemon-report.js';
+import { durationFlag, listenFlags } from '../../lib/cli/flags.js';
+import { listenForStop } from '../../lib/cli/signals.js';
+
+const READY_WITHIN_MS = 15_000;
+const DEFAULT_DRAIN_MS = 30_000;
+
+export default class DaemonRestart extends BaseCommand<typeof DaemonRestart> {
+  static override summary = 'Restart the daemon where it listens now';
+  static override description =
+    'Addresses and ports stay as they are unless a flag changes them. Nodes reconnect by themselves. It is started when it did not run.';
+  static override examples = [
+    '<%= config.bin %> daemon restart',
+    '<%= config.bin %> daemon restart --now --listen lan',
+  ];
+  static override flags = {
+    ...listenFlags,
+    drain: durationFlag({ description: 'How long to wait for running dispatches (default 30s)', exclusive: ['now'] }),
+    now: Flags.boolean({ description: 'Do not wait for running dispatches' }),
+  };
+
+  async run() {
+    const client = this.client();
+    const before = await runningDaemon(client);
+    const kept = before === null ? { listen: ['127.0.0.1'] } : flagsOfRunning(before);
+    const wanted = Object.fromEntries(
+      Object.entries(this.flags).filter(([name, value]) => name in listenFlags && value !== undefined),
+    );
+    const flags = {
+      ...kept,
+      ...wanted,
+      listen: this.flags.listen === undefined ? kept.listen : resolveListen(this.flags.listen),
+    };
+    const stop = listenForStop();
+    try {
+      if (before !== null) {
+        await stopDaemon(client, before.pid, {
+          drainMs: this.flags.now ? 0 : (this.flags.drain ?? DEFAULT_DRAIN_MS),
+          signal: stop.signal,
+          onWaiting: (count) => this.output.say(`  waiting for ${plural(count, 'dispatch', 'dispatches')} …`),
+        });
+      }
+      await startDaemonProcess({
+        root: this.config.root,
+        args: startFlags(flags),
+        logFile: join(this.directories.logs, 'daemon.log'),
+        timeoutMs: READY_WITHIN_MS,
+        signal: stop.signal,
+      });
+    } finally {
+      stop.dispose();
+    }
+    const status = await client.daemonStatus();
+    this.output.done(`Daemon ${before === null ? 'started' : 'restarted'} (pid ${status.pid})`);
+    return {
+      schema: 'palyra.daemon.restart/v1',
+      action: 'restart',
+      changed: true,
+      state: 'running',
+      pid: status.pid,
+      listen: status.listen,
+    };
+  }
+}

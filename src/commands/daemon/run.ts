@@ -1,0 +1,86 @@
+import { hostname, userInfo } from 'node:os';
+import { Flags } from '@oclif/core';
+import { systemClock } from '../../lib/base/clock.js';
+import { PalyraError } from '../../lib/base/errors.js';
+import { LOG_LEVELS } from '../../lib/base/log.js';
+import { systemRandom } from '../../lib/base/random.js';
+import { resolveListen } from '../../lib/cli/addresses.js';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { reportStart } from '../../lib/cli/daemon-process.js';
+import { assertSocketPath } from '../../lib/cli/directories.js';
+import { durationFlag, listenFlags } from '../../lib/cli/flags.js';
+import { openLog } from '../../lib/cli/service-log.js';
+import { listenForStop } from '../../lib/cli/signals.js';
+
+const DEFAULT_DRAIN_MS = 10_000;
+
+export default class DaemonRun extends BaseCommand<typeof DaemonRun> {
+  static override summary = 'Run the daemon in the foreground';
+  static override description = `For service managers and containers: logs go to stderr (or --log-file), the first Ctrl-C or SIGTERM stops it after running dispatches
+have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`, 130 and 143 by a signal, 78 when a person must act first.`;
+  static override examples = [
+    '<%= config.bin %> daemon run',
+    '<%= config.bin %> daemon run --log-format json --listen lan',
+  ];
+  static override flags = {
+    ...listenFlags,
+    'log-format': Flags.option({ options: ['pretty', 'json'] as const })({
+      description: 'How records look on stderr (also: PALYRA_LOG_FORMAT)',
+    }),
+    'log-level': Flags.option({ options: LOG_LEVELS })({
+      description: 'What is logged (also: PALYRA_LOG_LEVEL; default info)',
+    }),
+    'log-file': Flags.string({
+      helpValue: '<file>',
+      description: 'Log JSON lines to this file, 10 MB times 3, instead of stderr',
+    }),
+    drain: durationFlag({ description: 'How long the first signal waits for running dispatches (default 10s)' }),
+  };
+
+  async run() {
+    const { log, close } = await openLog(this.flags, this.output);
+    try {
+      return await this.#serve(log);
+    } catch (error) {
+      const failure = PalyraError.from(error, 'DAEMON_START_FAILED');
+      log.error('the daemon could not start', { err: failure });
+      await reportStart({ type: 'failed', error: failure.toFacts() });
+      throw failure;
+    } finally {
+      close();
+    }
+  }
+
+  async #serve(log: Awaited<ReturnType<typeof openLog>>['log']) {
+    assertSocketPath(this.directories.socketPath);
+    const [{ createDaemon }, { parseDaemonConfig }] = await Promise.all([
+      import('../../lib/daemon/daemon.js'),
+      import('../../lib/daemon/config.js'),
+    ]);
+    const ports = { port: this.flags.port, nodePort: this.flags['node-port'], consolePort: this.flags['console-port'] };
+    const config = parseDaemonConfig({
+      stateDirectory: this.directories.daemonState,
+      socketPath: this.directories.socketPath,
+      listen: resolveListen(this.flags.listen),
+      ...Object.fromEntries(Object.entries(ports).filter(([, port]) => port !== undefined)),
+      ownerName: userInfo().username,
+      daemonName: hostname(),
+      version: this.config.version,
+      ...(this.flags.heartbeat === undefined ? {} : { heartbeatMs: this.flags.heartbeat }),
+    });
+    const daemon = await createDaemon(config, { clock: systemClock, random: systemRandom, log });
+    const stop = listenForStop((signal) => {
+      log.info('stopping', { signal });
+      void daemon.stop({ drainMs: this.flags.drain ?? DEFAULT_DRAIN_MS, reason: signal });
+    });
+    const listen = daemon.listeners;
+    log.info('ready', { pid: process.pid, listen: listen.map(({ purpose, url }) => `${purpose} ${url}`) });
+    await reportStart({ type: 'ready' });
+    const { reason, error } = await daemon.stopped;
+    stop.dispose();
+    if (error !== undefined) throw error;
+    log.info('stopped', { reason });
+    process.exitCode = stop.exitCode() ?? 0;
+    return { schema: 'palyra.daemon.run/v1', action: 'run', state: 'stopped', reason, pid: process.pid, listen };
+  }
+}

@@ -1,0 +1,82 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { PalyraError } from '../../lib/base/errors.js';
+import { resolveListen } from '../../lib/cli/addresses.js';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { urlsOf, type DaemonStatus } from '../../lib/cli/daemon-report.js';
+import { runningDaemon, startFlags } from '../../lib/cli/daemon-control.js';
+import { startDaemonProcess } from '../../lib/cli/daemon-process.js';
+import { assertSocketPath } from '../../lib/cli/directories.js';
+import { humanFingerprintOf } from '../../lib/cli/fingerprint.js';
+import { listenFlags } from '../../lib/cli/flags.js';
+import { listenForStop } from '../../lib/cli/signals.js';
+
+const READY_WITHIN_MS = 15_000;
+
+export default class DaemonStart extends BaseCommand<typeof DaemonStart> {
+  static override summary = 'Start the daemon in the background';
+  static override description = `Waits until it is ready and prints where it listens. When it already runs, that is said and the exit code is 0.
+By default it listens on loopback only; to let other machines join use --listen lan.`;
+  static override examples = [
+    '<%= config.bin %> daemon start',
+    '<%= config.bin %> daemon start --listen lan',
+    '<%= config.bin %> daemon start --port 0 --node-port 0 --console-port 0 --json',
+  ];
+  static override flags = listenFlags;
+
+  async run() {
+    assertSocketPath(this.directories.socketPath);
+    const running = await runningDaemon(this.client());
+    if (running !== null) {
+      this.output.done(`Daemon already running (pid ${running.pid})`);
+      return this.#document(running, false);
+    }
+    const isNew = !existsSync(join(this.directories.daemonState, 'identity', 'ca.crt'));
+    await this.#start();
+    const status = await this.client().daemonStatus();
+    const fingerprint = humanFingerprintOf(await this.client().caCertificate());
+    this.#tell(status, fingerprint, isNew);
+    return this.#document(status, true);
+  }
+
+  async #start(): Promise<void> {
+    const stop = listenForStop();
+    try {
+      await startDaemonProcess({
+        root: this.config.root,
+        args: startFlags({ ...this.flags, listen: resolveListen(this.flags.listen) }),
+        logFile: join(this.directories.logs, 'daemon.log'),
+        timeoutMs: READY_WITHIN_MS,
+        signal: stop.signal,
+      });
+    } catch (error) {
+      const { log } = PalyraError.from(error).details as { log?: string[] };
+      for (const line of log ?? []) this.output.say(`  ${line}`);
+      throw error;
+    } finally {
+      stop.dispose();
+    }
+  }
+
+  #tell(status: DaemonStatus, fingerprint: string, isNew: boolean): void {
+    this.output.done(`${`Daemon running (pid ${status.pid})`.padEnd(46)}${urlsOf(status, 'public').join(', ')}`);
+    this.output.done(
+      `${(isNew ? 'Certificate authority created' : 'Certificate authority').padEnd(46)}fingerprint ${fingerprint}`,
+    );
+    this.output.done(`${`You (${status.owner}) are the owner of this daemon`.padEnd(46)}logs: palyra daemon logs -f`);
+    this.output.say('  Next:  palyra node pair --qr');
+  }
+
+  #document(status: DaemonStatus, changed: boolean) {
+    return {
+      schema: 'palyra.daemon.start/v1',
+      action: 'start',
+      changed,
+      state: 'running',
+      pid: status.pid,
+      unit: null,
+      urls: Object.fromEntries(status.listen.map(({ purpose, url }) => [purpose, url])),
+      listen: status.listen,
+    };
+  }
+}

@@ -1,0 +1,28 @@
+import { PalyraError } from '../../lib/base/errors.js';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { daemonDocument, daemonReport } from '../../lib/cli/daemon-report.js';
+import { humanFingerprintOf } from '../../lib/cli/fingerprint.js';
+
+/** Not an error of this command: that it does not run is the answer. */
+const EXIT_NOT_RUNNING = 5;
+
+export default class DaemonStatusCommand extends BaseCommand<typeof DaemonStatusCommand> {
+  static override summary = 'Show whether the daemon runs, where it listens and how many nodes it has';
+  static override description = 'Exit code 0 when it runs, 5 when it does not.';
+  static override examples = ['<%= config.bin %> daemon status', '<%= config.bin %> daemon status --json'];
+
+  async run() {
+    try {
+      const client = this.client();
+      const [status, ca] = [await client.daemonStatus(), await client.caCertificate()];
+      for (const line of daemonReport(status, humanFingerprintOf(ca), Date.now())) this.output.result(line);
+      return daemonDocument(status);
+    } catch (error) {
+      if (PalyraError.from(error).reason !== 'DAEMON_NOT_RUNNING') throw error;
+      process.exitCode = EXIT_NOT_RUNNING;
+      this.output.result('○ not running');
+      this.output.say('  Start it: palyra daemon start');
+      return { schema: 'palyra.daemon.status/v1', running: false };
+    }
+  }
+}

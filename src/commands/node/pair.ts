@@ -1,0 +1,117 @@
+import { Args, Flags } from '@oclif/core';
+import { systemClock } from '../../lib/base/clock.js';
+import { PalyraError } from '../../lib/base/errors.js';
+import { systemRandom } from '../../lib/base/random.js';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { hookCapabilities } from '../../lib/cli/capability-hook.js';
+import { runningDaemon } from '../../lib/cli/daemon-control.js';
+import { durationFlag, parseLabels } from '../../lib/cli/flags.js';
+import { warnIfLoopbackOnly, tellInvite, waitForJoiners } from '../../lib/cli/invite-desk.js';
+import { findCode, findInvite, wantedName } from '../../lib/cli/join-input.js';
+import { certificateView, pairedLine, tellJoinStep } from '../../lib/cli/join-report.js';
+import { normalizeQrFlag, parseQrForm, showQr } from '../../lib/cli/qr-flag.js';
+import { openLog } from '../../lib/cli/service-log.js';
+import { listenForStop } from '../../lib/cli/signals.js';
+import type { CommandDocument } from '../../lib/cli/output.js';
+import type { SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
+
+export default class NodePair extends BaseCommand<typeof NodePair> {
+  static override summary = 'Invite a machine to join the daemon here, or join this machine to a daemon';
+  static override description = `Without a target it makes an invite: a link, a code, and with --qr a QR code. One machine may use it, for 10 minutes, unless flags say otherwise.
+With a target, a link or a host, this machine asks to join; palyra node run <link> does the same and then stays connected.
+If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
+  static override examples = [
+    '<%= config.bin %> node pair --qr',
+    '<%= config.bin %> node pair --name pi-lab --label site=lab --expires 1h',
+    '<%= config.bin %> node pair --qr=png:invite.png --json',
+  ];
+  static override args = { target: Args.string({ description: 'Link or host, on the machine that joins' }) };
+  static override flags = {
+    qr: Flags.string({ helpValue: '[large|png:FILE]', description: 'Show the invite as a QR code too' }),
+    name: Flags.string({ helpValue: '<name>', description: 'Name of the node' }),
+    label: Flags.string({ multiple: true, helpValue: '<k=v>', description: 'Label of the node; repeat it for more' }),
+    purpose: Flags.string({ helpValue: '<text>', description: 'What the node is for' }),
+    uses: Flags.integer({
+      min: 1,
+      max: 10_000,
+      helpValue: '<n>',
+      description: 'How many machines may use the invite (default 1)',
+    }),
+    expires: durationFlag({ description: 'How long the invite is good, 30s to 24h (default 10m)' }),
+    capability: Flags.string({
+      multiple: true,
+      helpValue: '<name>',
+      description: 'Grant only this capability; repeat it for more',
+    }),
+    address: Flags.string({ helpValue: '<host:port>', description: 'Address to put into the link' }),
+    wait: Flags.boolean({ allowNo: true, description: 'Wait for the machine to join (default on a terminal)' }),
+    'invite-file': Flags.string({
+      helpValue: '<file>',
+      description: 'Joining: read the link from a file (also: PALYRA_INVITE_FILE, PALYRA_INVITE)',
+    }),
+    'code-stdin': Flags.boolean({ description: 'Joining by host: read the code from stdin' }),
+  };
+
+  override async init(): Promise<void> {
+    this.argv = normalizeQrFlag(this.argv);
+    await super.init();
+  }
+
+  async run() {
+    const invite = await findInvite(this.args.target, this.flags);
+    return invite === null ? this.#invite() : this.#join(invite);
+  }
+
+  async #invite(): Promise<CommandDocument> {
+    const client = this.client();
+    const qr = this.flags.qr === undefined ? null : parseQrForm(this.flags.qr);
+    const daemon = await runningDaemon(client);
+    if (daemon === null) throw new PalyraError('DAEMON_NOT_HERE');
+    const { name, purpose, uses, expires, capability, address, label } = this.flags;
+    const invite = await client.createInvite({
+      ...(name === undefined ? {} : { name }),
+      ...(purpose === undefined ? {} : { purpose }),
+      ...(uses === undefined ? {} : { uses }),
+      ...(expires === undefined ? {} : { expiresInMs: expires }),
+      ...(capability === undefined ? {} : { capabilities: capability }),
+      ...(address === undefined ? {} : { address }),
+      labels: parseLabels(label ?? []),
+    });
+    warnIfLoopbackOnly(daemon, this.output);
+    await tellInvite(invite, this.output, qr === null ? null : () => showQr(qr, invite.link, this.output));
+    const waits =
+      this.flags.wait ?? (!this.output.json && !this.flags.quiet && process.stderr.isTTY && process.stdout.isTTY);
+    const redeemed = waits ? await waitForJoiners(client, invite, this.output, this.flags.timeout) : [];
+    return { schema: 'palyra.invite/v1', invite, ...(waits ? { redeemedBy: redeemed } : {}) };
+  }
+
+  async #join(target: string): Promise<CommandDocument> {
+    const { join } = await import('../../lib/node/join.js');
+    const { registrations } = await hookCapabilities<SourcedRegistration>(this.config);
+    const { log } = await openLog({ 'log-level': 'warn' }, this.output);
+    const stop = listenForStop();
+    const { pairing, changed } = await join(
+      {
+        target,
+        findCode: () => findCode(this.flags, this.canAsk),
+        stateDirectory: this.directories.nodeState,
+        name: wantedName(this.flags.name),
+        version: this.config.version,
+        registrations,
+        signal: stop.signal,
+        onStep: (step) => tellJoinStep(this.output, step),
+      },
+      { clock: systemClock, random: systemRandom, log },
+    ).finally(() => stop.dispose());
+    this.output.done(pairedLine(pairing, changed));
+    this.output.say('  Next:  palyra node run');
+    return {
+      schema: 'palyra.node.pair/v1',
+      action: 'pair',
+      changed,
+      node: { id: pairing.id, name: pairing.name },
+      daemon: { name: pairing.daemonName, url: pairing.publicEndpoint },
+      certificate: certificateView(pairing.certificate, Date.now()),
+    };
+  }
+}

@@ -1,0 +1,131 @@
+import { delimiter } from 'node:path';
+import { Args, Flags } from '@oclif/core';
+import { systemClock } from '../../lib/base/clock.js';
+import { LOG_LEVELS, type Log } from '../../lib/base/log.js';
+import { systemRandom } from '../../lib/base/random.js';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { hookCapabilities } from '../../lib/cli/capability-hook.js';
+import { assertSocketPath } from '../../lib/cli/directories.js';
+import { takeVariable } from '../../lib/cli/environment.js';
+import { HostStory } from '../../lib/cli/host-story.js';
+import { findCode, findInvite, wantedName } from '../../lib/cli/join-input.js';
+import { pairedLine, tellJoinStep } from '../../lib/cli/join-report.js';
+import { openLog } from '../../lib/cli/service-log.js';
+import { listenForStop, type StopRequest } from '../../lib/cli/signals.js';
+import type { SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
+
+export default class NodeRun extends BaseCommand<typeof NodeRun> {
+  static override summary = 'Run this machine as a node; with a link or a host, pair it first';
+  static override description = `Stays in the foreground and reconnects for ever. It ends with exit code 78 when a person must act: this machine is not paired, or the
+daemon removed it. Ctrl-C stops it after running capabilities have ended; a second one stops it at once.`;
+  static override aliases = ['join'];
+  static override examples = [
+    '<%= config.bin %> node run https://192.168.1.20:7443/j/K7QF2M9D4TXW-9Q3MZ8XHCV2R5T7WK4NBD6YJPE',
+    '<%= config.bin %> node run',
+    'echo K7QF-2M9D-4TXW | <%= config.bin %> node run 192.168.1.20 --code-stdin',
+  ];
+  static override args = {
+    target: Args.string({ description: 'Link or host of the daemon to join, when this machine is not paired yet' }),
+  };
+  static override flags = {
+    name: Flags.string({ helpValue: '<name>', description: 'Name to ask for when pairing (also: PALYRA_NODE_NAME)' }),
+    'invite-file': Flags.string({
+      helpValue: '<file>',
+      description: 'Read the link from a file (also: PALYRA_INVITE_FILE, PALYRA_INVITE)',
+    }),
+    'code-stdin': Flags.boolean({ description: 'With a host: read the code from stdin' }),
+    'log-format': Flags.option({ options: ['pretty', 'json'] as const })({
+      description: 'Log records on stderr instead of the story (also: PALYRA_LOG_FORMAT)',
+    }),
+    'log-level': Flags.option({ options: LOG_LEVELS })({ description: 'What is logged (also: PALYRA_LOG_LEVEL)' }),
+    'log-file': Flags.string({ helpValue: '<file>', description: 'Log JSON lines to this file, 10 MB times 3' }),
+  };
+
+  async run() {
+    assertSocketPath(this.directories.nodeSocketPath);
+    // Without a log that somebody asked for, people are told the story and only warnings are logged.
+    const asked =
+      this.flags['log-format'] !== undefined ||
+      this.flags['log-file'] !== undefined ||
+      this.flags['log-level'] !== undefined;
+    const { log, close } = await openLog(
+      asked ? this.flags : { 'log-level': this.flags.verbose ? 'debug' : 'error' },
+      this.output,
+    );
+    const stop = listenForStop((signal) => log.info('stopping', { signal }));
+    try {
+      return await this.#serve(log, stop);
+    } finally {
+      stop.dispose();
+      close();
+    }
+  }
+
+  async #serve(log: Log, stop: StopRequest) {
+    const [{ createNodeHost }, capabilities] = await Promise.all([
+      import('../../lib/node/host.js'),
+      this.#capabilities(),
+    ]);
+    const { registrations, failures } = capabilities;
+    for (const { plugin, message } of failures) this.warn(`plugin ${plugin} adds no capabilities: ${message}`);
+    const invite = await findInvite(this.args.target, this.flags);
+    if (invite !== null) await this.#pair(invite, registrations, log, stop);
+    const host = createNodeHost(
+      {
+        stateDirectory: this.directories.nodeState,
+        controlSocketPath: this.directories.nodeSocketPath,
+        version: this.config.version,
+        pluginFailures: failures,
+      },
+      { clock: systemClock, random: systemRandom, log, registrations },
+    );
+    const story = new HostStory(this.output, () => Date.now());
+    host.onState((status) => story.tell(status));
+    await host.run(stop.signal);
+    const status = host.status();
+    this.output.say('Stopped. The pairing stays: palyra node run');
+    process.exitCode = stop.exitCode() ?? 0;
+    return {
+      schema: 'palyra.node.run/v1',
+      action: 'run',
+      state: 'stopped',
+      node: status === null ? null : { id: status.deviceId, name: status.name },
+    };
+  }
+
+  async #capabilities() {
+    const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
+    const paths = takeVariable('PALYRA_CAPABILITY_MODULES')?.split(delimiter) ?? [];
+    const [hooked, modules] = await Promise.all([
+      hookCapabilities<SourcedRegistration>(this.config),
+      loadCapabilityModules(paths),
+    ]);
+    return {
+      registrations: [...hooked.registrations, ...modules.registrations],
+      failures: [...hooked.failures, ...modules.failures],
+    };
+  }
+
+  async #pair(
+    target: string,
+    registrations: readonly SourcedRegistration[],
+    log: Log,
+    stop: StopRequest,
+  ): Promise<void> {
+    const { join } = await import('../../lib/node/join.js');
+    const { pairing, changed } = await join(
+      {
+        target,
+        findCode: () => findCode(this.flags, this.canAsk),
+        stateDirectory: this.directories.nodeState,
+        name: wantedName(this.flags.name),
+        version: this.config.version,
+        registrations,
+        signal: stop.signal,
+        onStep: (step) => tellJoinStep(this.output, step),
+      },
+      { clock: systemClock, random: systemRandom, log: log.scope('pairing') },
+    );
+    this.output.done(pairedLine(pairing, changed));
+  }
+}

@@ -1,0 +1,65 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { plural } from '../../lib/cli/daemon-report.js';
+import { fieldColumns, PLAIN_FIELDS, tableColumns } from '../../lib/cli/node-columns.js';
+import { selectNodes, sortNodes, SORT_KEYS } from '../../lib/cli/node-selection.js';
+import { formatTable, formatTsv } from '../../lib/cli/table.js';
+
+export default class NodesList extends BaseCommand<typeof NodesList> {
+  static override summary = 'List the machines paired to the daemon';
+  static override description = `STATUS means the same everywhere:
+  online             connected, and heard from within two heartbeats
+  late               connected, but silent for two to four heartbeats
+  offline (stopped)  it said goodbye
+  offline (lost)     its connection ended without a goodbye
+  never seen         paired, but it has not connected yet
+  expired, revoked   its certificate is past its time, or trust was withdrawn`;
+  static override aliases = ['ls'];
+  static override examples = [
+    '<%= config.bin %> nodes list',
+    '<%= config.bin %> nodes list -q --status online',
+    '<%= config.bin %> nodes list --plain --fields name,presence,lastSeenAt',
+    '<%= config.bin %> nodes list --json -l site=lab',
+  ];
+  static override flags = {
+    status: Flags.string({ helpValue: '<online,offline,…>', description: 'Only nodes in one of these states' }),
+    label: Flags.string({ char: 'l', helpValue: '<k=v,k!=v>', description: 'Only nodes with these labels' }),
+    capability: Flags.string({ helpValue: '<name>', description: 'Only nodes that can do this' }),
+    sort: Flags.option({ options: SORT_KEYS, default: 'name' as const })({ description: 'Order of the list' }),
+    wide: Flags.boolean({ description: 'More columns' }),
+    fields: Flags.string({ helpValue: '<name,…>', description: 'These fields of the JSON form, in this order' }),
+    'no-header': Flags.boolean({ description: 'No header line' }),
+  };
+
+  async run() {
+    const { nodes: all, summary } = await this.client().listNodes();
+    const { status, label, capability, sort, wide, fields, plain, quiet } = this.flags;
+    const nodes = sortNodes(selectNodes(all, { status, labels: label, capability }), sort);
+    const names = fields?.split(',').map((field) => field.trim());
+    if (quiet) {
+      for (const node of nodes) this.output.result(node.name);
+    } else if (plain) {
+      for (const line of formatTsv(nodes, fieldColumns(names ?? PLAIN_FIELDS))) this.output.result(line);
+    } else if (nodes.length > 0) {
+      const columns = names === undefined ? tableColumns(Date.now(), { wide }) : fieldColumns(names);
+      for (const line of formatTable(nodes, columns, { header: !this.flags['no-header'] })) this.output.result(line);
+    }
+    if (all.length === 0) this.output.say('No nodes yet. Invite one: palyra node pair');
+    else this.output.say(this.#footer(nodes.length, all.length, summary));
+    return { schema: 'palyra.nodes.list/v1', nodes, summary };
+  }
+
+  #footer(
+    shown: number,
+    total: number,
+    summary: { online: number; late: number; offline: number; asking: number },
+  ): string {
+    const states = [
+      `${summary.online} online`,
+      ...(summary.late > 0 ? [`${summary.late} late`] : []),
+      `${summary.offline} offline`,
+    ];
+    if (summary.asking > 0) states.push(`${summary.asking} asking to join`);
+    return `${shown === total ? plural(total, 'node') : `${shown} of ${plural(total, 'node')} shown`}: ${states.join(', ')}`;
+  }
+}

@@ -1,0 +1,18 @@
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { nodeReport } from '../../lib/cli/node-report.js';
+
+export default class NodesShow extends BaseCommand<typeof NodesShow> {
+  static override summary = 'Show one node: its state and why, what it can do, its last runs';
+  static override examples = ['<%= config.bin %> nodes show pi-lab', '<%= config.bin %> nodes show pi-lab --json'];
+  static override args = {
+    node: Args.string({ required: true, description: 'Name, id or unique part of the id (4 characters or more)' }),
+  };
+
+  async run() {
+    const { node, capabilities, recentDispatches } = await this.client().showNode(this.args.node);
+    for (const line of nodeReport({ node, capabilities, recentDispatches }, Date.now())) this.output.result(line);
+    if (node.presence === 'online') this.output.say(`  try         palyra nodes invoke ${node.name} system.health`);
+    return { schema: 'palyra.nodes.show/v1', node: { ...node, capabilityDetails: capabilities, recentDispatches } };
+  }
+}

@@ -1,0 +1,45 @@
+/** `daemon status` and the first lines of `daemon start`, for people. */
+import type { RouteAnswer } from '../wire/http/schemas.js';
+import { longDuration } from './durations.js';
+
+export type DaemonStatus = RouteAnswer<'daemon.status'>['daemon'];
+
+/** The document of `daemon status`; the fields that later features fill are there from the start. */
+export function daemonDocument(status: DaemonStatus): Record<string, unknown> & { schema: string } {
+  return { schema: 'palyra.daemon.status/v1', ...status, plugins: { loaded: 0, failed: [] } };
+}
+
+export function urlsOf(status: DaemonStatus, purpose: DaemonStatus['listen'][number]['purpose']): string[] {
+  return status.listen.filter((listener) => listener.purpose === purpose).map((listener) => listener.url);
+}
+
+export function daemonReport(status: DaemonStatus, fingerprint: string, now: number): string[] {
+  const { nodes, approvals, dispatches } = status;
+  const asking = nodes.asking > 0 ? `, ${nodes.asking} asking to join` : '';
+  const lines: [string, string][] = [
+    [
+      '● running',
+      `${status.version} · pid ${status.pid} · up ${longDuration(now - Date.parse(status.startedAt))} · owner ${status.owner}`,
+    ],
+    [
+      '  listens',
+      `nodes  ${urlsOf(status, 'public').join(', ')}        console  ${urlsOf(status, 'console').join(', ')}`,
+    ],
+    ['  identity', `${fingerprint} · CA valid until ${status.ca.notAfter.slice(0, 10)}`],
+    [
+      '  nodes',
+      `${nodes.total}: ${nodes.online + nodes.late} online, ${nodes.offline} offline${asking}      approvals waiting: ${approvals.pending}`,
+    ],
+    [
+      '  dispatches',
+      `${dispatches.open} open · ${dispatches.lastHour} in the last hour, ${dispatches.failedLastHour} failed, ${dispatches.unknownLastHour} unknown`,
+    ],
+  ];
+  if (!status.storage.accepting)
+    lines.push(['! storage', 'the disk is full: nothing new is accepted until there is space']);
+  return lines.map(([label, text]) => `${label.padEnd(15)}${text}`);
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,64 @@
+/** What is said about a dispatch: one line a state while it is awaited, one line when it is over. */
+import type { DispatchView } from '../base/model.js';
+import { spent } from './durations.js';
+import { printable } from './text.js';
+
+/** A state that is worth a line while waiting; null for those that pass in a moment. */
+export function progressLine(dispatch: DispatchView): string {
+  switch (dispatch.state) {
+    case 'queued':
+      return `${dispatch.node}: waiting for the node · ${dispatch.id}`;
+    case 'delivered':
+      return `${dispatch.node}: delivered · ${dispatch.id}`;
+    case 'awaiting-approval':
+      return `${dispatch.node}: waiting for a person at the machine · ${dispatch.id}`;
+    default:
+      return `${dispatch.node}: ${dispatch.state} · ${dispatch.id}`;
+  }
+}
+
+export function outcomeLine(dispatch: DispatchView): string {
+  const head = `${dispatch.node} · ${dispatch.capability}`;
+  const total = dispatch.timings.totalMs;
+  if (dispatch.state === 'succeeded') return `${head}${total === null ? '' : ` · ${spent(total)}`} · ${dispatch.id}`;
+  return printable(`${head} ${failureWords(dispatch)} · ${dispatch.id}`);
+}
+
+function failureWords(dispatch: DispatchView): string {
+  const why = dispatch.error === null ? '' : `: ${dispatch.error.message} (${dispatch.error.code})`;
+  switch (dispatch.state) {
+    case 'failed':
+      return `failed${why}`;
+    case 'timed-out':
+      return `took too long and was stopped${why}`;
+    case 'denied':
+      return `was refused${why}`;
+    case 'cancelled':
+      return 'was cancelled';
+    case 'expired':
+      return 'was never delivered: the node did not come back in time. Nothing was run';
+    case 'unknown':
+      return 'was delivered, then the node vanished: it may have run';
+    default:
+      return `is still ${dispatch.state}`;
+  }
+}
+
+/** What to do next, or null. */
+export function outcomeHint(dispatch: DispatchView): string | null {
+  switch (dispatch.state) {
+    case 'succeeded':
+    case 'failed':
+    case 'denied':
+    case 'cancelled':
+      return null;
+    case 'timed-out':
+      return 'Give it longer: --timeout 5m';
+    case 'expired':
+      return 'Hold it longer: --queue 24h';
+    case 'unknown':
+      return dispatch.retrySafe ? 'It is safe to run it again' : 'Look at the machine before running it again';
+    default:
+      return 'Nothing was cancelled; it settles by itself';
+  }
+}

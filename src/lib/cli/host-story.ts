@@ -1,0 +1,67 @@
+/** What `node run` says about its connection: one line a change that a person would want to know, not one an attempt. */
+import { shortDuration } from './durations.js';
+import type { Output } from './output.js';
+import { printable } from './text.js';
+
+export interface HostMoment {
+  readonly state: 'connecting' | 'online' | 'offline' | 'stopping' | 'conflict';
+  readonly daemon: { readonly name: string; readonly endpoint: string | null };
+  readonly attempts: number;
+  readonly nextTryAt: string | null;
+  readonly lastError: { readonly reason: string; readonly message: string } | null;
+  readonly capabilities: readonly string[];
+}
+
+/** After the first line of an outage: again after a minute, ten minutes, then hourly. */
+const REMINDERS_MS = [60_000, 600_000, 3_600_000];
+
+export class HostStory {
+  readonly #output: Output;
+  readonly #now: () => number;
+  #online = false;
+  #begun = false;
+  #awaySince: number | null = null;
+  #reminders = 0;
+  #lastReason: string | null = null;
+
+  constructor(output: Output, now: () => number) {
+    this.#output = output;
+    this.#now = now;
+  }
+
+  tell(moment: HostMoment): void {
+    if (moment.state === 'online') this.#tellOnline(moment);
+    else if (moment.state === 'offline' || moment.state === 'conflict') this.#tellAway(moment);
+  }
+
+  #tellOnline(moment: HostMoment): void {
+    if (this.#online) return;
+    const away =
+      this.#awaySince === null || !this.#begun ? '' : ` again after ${shortDuration(this.#now() - this.#awaySince)}`;
+    this.#online = true;
+    this.#awaySince = null;
+    this.#lastReason = null;
+    if (this.#begun) {
+      this.#output.say(`● Online${away}.`);
+      return;
+    }
+    this.#begun = true;
+    this.#output.say(printable(`● Online. Capabilities: ${moment.capabilities.join(', ') || 'none'}`));
+    this.#output.say('  Ctrl-C to stop');
+  }
+
+  #tellAway(moment: HostMoment): void {
+    const now = this.#now();
+    this.#online = false;
+    this.#awaySince ??= now;
+    const reason = moment.lastError?.reason ?? null;
+    const due = now - this.#awaySince >= (REMINDERS_MS[this.#reminders] ?? Infinity);
+    if (due) this.#reminders = Math.min(this.#reminders + 1, REMINDERS_MS.length - 1);
+    if (!due && this.#lastReason !== null && reason === this.#lastReason && !this.#output.verbose) return;
+    this.#lastReason = reason ?? 'none';
+    const why = moment.lastError === null ? 'the connection was lost' : moment.lastError.message;
+    const next = moment.nextTryAt === null ? '' : ` · next try in ${shortDuration(Date.parse(moment.nextTryAt) - now)}`;
+    const word = moment.state === 'conflict' ? 'Conflict' : 'Offline';
+    this.#output.say(printable(`○ ${word}: ${why}${next}; it keeps trying`));
+  }
+}

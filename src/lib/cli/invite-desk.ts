@@ -1,0 +1,94 @@
+/** The operator's side of pairing: shows an invite and waits for the machines that use it. The daemon holds the invite; leaving ends nothing. */
+import { PalyraError } from '../base/errors.js';
+import type { NewInviteView } from '../base/model.js';
+import type { ControlPlaneClient } from '../client/control-plane-client.js';
+import { isLoopbackUrl } from './addresses.js';
+import { urlsOf, type DaemonStatus } from './daemon-report.js';
+import { longDuration } from './durations.js';
+import { inviteHeading, joinCommand, joinedLine, shortInviteId, typedCommand } from './invite-report.js';
+import type { Output } from './output.js';
+import { listenForStop } from './signals.js';
+import { StatusLine } from './status-line.js';
+import { printable } from './text.js';
+
+type Redemptions = NewInviteView['redeemedBy'];
+
+/** One wait at the daemon; short enough that the countdown moves. */
+const SLICE_MS = 1000;
+
+export function warnIfLoopbackOnly(daemon: DaemonStatus, output: Output): void {
+  const urls = urlsOf(daemon, 'public');
+  if (urls.length === 0 || !urls.every(isLoopbackUrl)) return;
+  output.warn(
+    'This daemon listens on 127.0.0.1 only: no other machine can reach it. To change that: palyra daemon restart --listen lan',
+  );
+}
+
+/** For people: heading, code, command, letters. When stdout is not a terminal it gets the link alone, for scripts. */
+export async function tellInvite(
+  invite: NewInviteView,
+  output: Output,
+  drawQr: (() => Promise<void>) | null,
+): Promise<void> {
+  output.say(inviteHeading(invite, Date.now()));
+  await drawQr?.();
+  if (!process.stdout.isTTY || output.quiet) {
+    output.result(invite.link);
+    return;
+  }
+  output.say('On the other machine:');
+  output.result(joinCommand(invite));
+  output.say(`or type the code:  ${typedCommand(invite)}`);
+}
+
+/** Until the invite is used up, or the time is over. Throws WAIT_TIMED_OUT when it expires unused. Ctrl-C stops the waiting, not the invite. */
+export async function waitForJoiners(
+  client: ControlPlaneClient,
+  invite: NewInviteView,
+  output: Output,
+  timeoutMs: number | undefined,
+): Promise<Redemptions> {
+  const stop = listenForStop();
+  const line = new StatusLine(output, { enabled: process.stderr.isTTY });
+  const id = shortInviteId(invite.id);
+  const end = Math.min(Date.parse(invite.expiresAt), timeoutMs === undefined ? Infinity : Date.now() + timeoutMs);
+  let seen = 0;
+  try {
+    for (;;) {
+      const left = end - Date.now();
+      line.show(
+        `Waiting… ${longDuration(left)} left. Ctrl-C stops waiting; the invite stays (palyra invites revoke ${id})`,
+      );
+      const now = await client.showInvite(invite.id, {
+        waitMs: Math.max(0, Math.min(SLICE_MS, left)),
+        signal: stop.signal,
+      });
+      for (const joined of now.redeemedBy.slice(seen)) {
+        line.stop();
+        await tellJoined(client, joined.nodeId, output);
+      }
+      seen = now.redeemedBy.length;
+      if (now.state === 'used') return now.redeemedBy;
+      if (now.state === 'revoked')
+        throw new PalyraError('INVITE_REFUSED', { detail: `invite ${id} was revoked`, details: { invite: invite.id } });
+      if (now.state === 'expired' || left <= 0) {
+        if (seen > 0) return now.redeemedBy;
+        throw new PalyraError('WAIT_TIMED_OUT', { detail: `nobody used invite ${id}`, details: { invite: invite.id } });
+      }
+    }
+  } catch (error) {
+    const code = stop.exitCode();
+    if (code === null) throw error;
+    process.exitCode = code;
+    return [];
+  } finally {
+    line.stop();
+    stop.dispose();
+  }
+}
+
+async function tellJoined(client: ControlPlaneClient, nodeId: string, output: Output): Promise<void> {
+  const { node } = await client.showNode(nodeId);
+  output.done(printable(joinedLine(node)));
+  output.say(`  Try:  palyra nodes invoke ${node.name} system.health`);
+}

@@ -1,0 +1,61 @@
+/** What an operator sees of an invite: one line about it, the code to scan, the command to paste, the letters to type. */
+import type { InviteView, NewInviteView, NodeView } from '../base/model.js';
+import { longDuration } from './durations.js';
+import type { Column } from './table.js';
+import { labelsOf } from './node-columns.js';
+
+/** `Invite 7H2K9Q · one machine · until 04:56 (10 min) · no further approval` */
+export function inviteHeading(invite: InviteView, now: number): string {
+  const until = new Date(invite.expiresAt);
+  return [
+    `Invite ${shortInviteId(invite.id)}`,
+    invite.uses.max === 1 ? 'one machine' : `${invite.uses.max} machines`,
+    `until ${until.toTimeString().slice(0, 5)} (${longDuration(Math.ceil((until.getTime() - now) / 1000) * 1000)})`,
+    invite.approval === 'none' ? 'no further approval' : 'a person approves each machine',
+    ...(invite.name === null ? [] : [`name "${invite.name}"`]),
+  ].join(' · ');
+}
+
+/** What to paste on the other machine. An IPv6 literal has brackets, which zsh takes for a pattern: quoted. */
+export function joinCommand(invite: NewInviteView): string {
+  return `palyra join ${invite.link.includes('[') ? `'${invite.link}'` : invite.link}`;
+}
+
+/** For a machine without a clipboard. The port is left out when it is the usual one. */
+export function typedCommand(invite: NewInviteView): string {
+  const { hostname, port } = new URL(invite.link);
+  return `palyra join ${hostname}${port === '7443' || port === '' ? '' : `:${port}`}   →   ${invite.code}`;
+}
+
+/** The id as people type it: `inv_7H2K9Q` is accepted too. */
+export function shortInviteId(id: string): string {
+  return id.replace(/^inv_/, '');
+}
+
+/** `7h2k9q` and `inv_7H2K9Q` are one invite. */
+export function fullInviteId(text: string): string {
+  return `inv_${text.replace(/^inv_/i, '').toUpperCase()}`;
+}
+
+export function joinedLine(node: Pick<NodeView, 'name' | 'address' | 'platform' | 'arch' | 'version'>): string {
+  const from = node.address === null ? '' : ` from ${node.address}`;
+  return `${node.name} joined${from} · ${node.platform}/${node.arch} · palyra ${node.version}`;
+}
+
+export function inviteColumns(now: number): Column<InviteView>[] {
+  return [
+    { header: 'ID', value: (invite) => shortInviteId(invite.id) },
+    { header: 'STATE', value: (invite) => invite.state },
+    { header: 'EXPIRES', value: (invite) => expiry(invite, now) },
+    { header: 'USES', value: (invite) => `${invite.uses.max - invite.uses.left}/${invite.uses.max}` },
+    { header: 'NAME', value: (invite) => invite.name ?? '—' },
+    { header: 'LABELS', value: (invite) => labelsOf(invite.labels) || '—' },
+    { header: 'BY', value: (invite) => invite.createdBy },
+    { header: 'JOINED', value: (invite) => invite.redeemedBy.map((node) => node.name).join(',') || '—' },
+  ];
+}
+
+function expiry(invite: InviteView, now: number): string {
+  const left = Date.parse(invite.expiresAt) - now;
+  return left > 0 ? `in ${longDuration(left)}` : `${longDuration(-left)} ago`;
+}

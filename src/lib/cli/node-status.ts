@@ -1,0 +1,69 @@
+/** `node status`: what this machine knows of its pairing, and what its running node says, if one runs. */
+import { longDuration } from './durations.js';
+import type { HostMoment } from './host-story.js';
+import { certificateView, dayOf, type CertificateFacts } from './join-report.js';
+import { printable } from './text.js';
+
+export interface PairingFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly daemonName: string;
+  readonly publicEndpoint: string;
+  readonly revoked: boolean;
+  readonly certificate: CertificateFacts;
+}
+
+export interface HostFacts extends HostMoment {
+  readonly pid: number;
+  readonly version: string;
+  readonly name: string;
+  readonly since: string;
+  readonly rttMs: number | null;
+  readonly running: number;
+}
+
+export function nodeStatusReport(pairing: PairingFacts, host: HostFacts | null, now: number): string[] {
+  const { daysLeft } = certificateView(pairing.certificate, now);
+  const lines = host === null ? [stoppedLine(pairing)] : hostLines(host, now);
+  return [...lines, `  certificate  ${daysLeft} days left, until ${dayOf(pairing.certificate.notAfter)}`].map(
+    printable,
+  );
+}
+
+export function nodeStatusDocument(pairing: PairingFacts | null, host: HostFacts | null, now: number) {
+  const schema = 'palyra.node.status/v1';
+  if (pairing === null) return { schema, paired: false, connection: null };
+  return {
+    schema,
+    paired: !pairing.revoked,
+    name: host?.name ?? pairing.name,
+    id: pairing.id,
+    daemon: { name: pairing.daemonName, url: pairing.publicEndpoint, endpoint: host?.daemon.endpoint ?? null },
+    connection: host === null ? null : connectionOf(host),
+    process: host === null ? null : { pid: host.pid, version: host.version, running: host.running },
+    service: null,
+    certificate: certificateView(pairing.certificate, now),
+    capabilities: (host?.capabilities ?? []).map((name) => ({ name, enabled: true })),
+  };
+}
+
+function connectionOf({ state, since, rttMs, attempts, nextTryAt, lastError }: HostFacts) {
+  return { state, since, rttMs, attempts, nextTryAt, lastError };
+}
+
+function stoppedLine({ name, daemonName, revoked }: PairingFacts): string {
+  if (revoked)
+    return `○ removed      "${name}" is no longer a node of ${daemonName} · pair it again: palyra node run <link>`;
+  return `○ not running  "${name}" of ${daemonName} · start it: palyra node run`;
+}
+
+function hostLines(host: HostFacts, now: number): string[] {
+  const since = longDuration(now - Date.parse(host.since));
+  const roundTrip = host.rttMs === null ? '' : `, ${host.rttMs} ms`;
+  const where = `${host.daemon.name} (${host.daemon.endpoint ?? '—'}) for ${since}${roundTrip}`;
+  const lines = [
+    `${host.state === 'online' ? '●' : '○'} ${host.state.padEnd(11)}${where} · this machine is "${host.name}" · ${host.version}`,
+  ];
+  if (host.lastError !== null) lines.push(`  why          ${host.lastError.message}`);
+  return [...lines, `  allows       ${host.capabilities.join(' · ') || 'nothing'}`];
+}

@@ -1,0 +1,172 @@
+/**
+ * The typed client of the control plane, for the CLI, the TUI and embedders. Every call is typed from the route table and its schemas; the schemas
+ * themselves are imported as types only, so that a client starts without the validation library.
+ *
+ * Only reads that have no effect are retried. A wait that is longer than the request time-out carries its own deadline: the client never gives up
+ * before the daemon does.
+ */
+import { PalyraError } from '../base/errors.js';
+import { fromProblem } from '../wire/http/problem.js';
+import { ROUTES, toPath, type Route } from '../wire/http/routes.js';
+import type { JsonRouteId, RouteAnswer, RouteBody, RouteQuery } from '../wire/http/schemas.js';
+import { Transport, type TransportAnswer, type TransportTarget } from './transport.js';
+
+export interface ControlPlaneClientOptions extends TransportTarget {
+  /** For calls that do not wait for anything. */
+  readonly requestTimeoutMs?: number;
+  /** How often a safe read is repeated when the connection fails. */
+  readonly safeReadRetries?: number;
+}
+
+export interface CallOptions<R extends JsonRouteId> {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: RouteQuery<R>;
+  readonly body?: RouteBody<R>;
+  readonly signal?: AbortSignal;
+  /** How long the daemon may take on purpose; added to the request time-out. */
+  readonly waitMs?: number;
+}
+
+type WaitOptions = { readonly waitMs?: number; readonly signal?: AbortSignal };
+
+export class ControlPlaneClient {
+  readonly #transport: Transport;
+  readonly #requestTimeoutMs: number;
+  readonly #safeReadRetries: number;
+
+  constructor(options: ControlPlaneClientOptions) {
+    if ((options.socketPath === undefined) === (options.baseUrl === undefined)) {
+      throw new PalyraError('CONFIG_INVALID', { detail: 'a client needs either socketPath or baseUrl' });
+    }
+    this.#transport = new Transport(options);
+    this.#requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
+    this.#safeReadRetries = options.safeReadRetries ?? 1;
+  }
+
+  /** One call of a route. Throws the daemon's own reason, or DAEMON_NOT_RUNNING, DAEMON_UNREACHABLE, CANCELLED. */
+  async request<R extends JsonRouteId>(id: R, options: CallOptions<R> = {}): Promise<RouteAnswer<R>> {
+    const route: Route = ROUTES[id];
+    const path = toPath(id, options.params) + toQueryString(options.query);
+    const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+    const attempt = () =>
+      this.#transport.send({
+        method: route.method,
+        path,
+        ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+        timeoutMs: this.#requestTimeoutMs + (options.waitMs ?? 0),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        ...(id === 'daemon.stop' ? { isLast: true } : {}),
+      });
+    return decode<R>(await this.#withRetries(attempt, route.safe ? this.#safeReadRetries : 0));
+  }
+
+  async #withRetries(attempt: () => Promise<TransportAnswer>, retries: number): Promise<TransportAnswer> {
+    for (let left = retries; ; left--) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (left <= 0 || PalyraError.from(error).reason !== 'DAEMON_UNREACHABLE') throw error;
+      }
+    }
+  }
+
+  async daemonStatus(options: WaitOptions = {}) {
+    return (await this.request('daemon.status', options)).daemon;
+  }
+
+  /** The CA certificate of the daemon, PEM. */
+  async caCertificate(): Promise<string> {
+    const attempt = () =>
+      this.#transport.send({ method: 'GET', path: toPath('ca.show'), timeoutMs: this.#requestTimeoutMs });
+    const answer = await this.#withRetries(attempt, this.#safeReadRetries);
+    if (answer.status >= 400) throw fromProblem(parseJson(answer.text), answer.status);
+    return answer.text;
+  }
+
+  stopDaemon(drainMs: number) {
+    return this.request('daemon.stop', { body: { drainMs }, waitMs: drainMs });
+  }
+
+  /** All pages. */
+  async listNodes() {
+    const first = await this.request('nodes.list');
+    const nodes = [...first.nodes];
+    for (let cursor = first.nextCursor; cursor !== null;) {
+      const page = await this.request('nodes.list', { query: { cursor } });
+      nodes.push(...page.nodes);
+      cursor = page.nextCursor;
+    }
+    return { nodes, summary: first.summary };
+  }
+
+  showNode(node: string) {
+    return this.request('nodes.show', { params: { node } });
+  }
+
+  removeNode(node: string) {
+    return this.request('nodes.remove', { params: { node } });
+  }
+
+  /** Without `wait: false` it answers when the dispatch is settled; `waitMs` must then cover its deadline. */
+  async createDispatch(node: string, body: RouteBody<'dispatches.create'>, options: WaitOptions = {}) {
+    return (await this.request('dispatches.create', { params: { node }, body, ...options })).dispatch;
+  }
+
+  /** The dispatch when it is settled, or as it is after `waitMs`. */
+  async showDispatch(id: string, options: WaitOptions = {}) {
+    const query = options.waitMs === undefined ? {} : { waitMs: options.waitMs };
+    return (await this.request('dispatches.show', { params: { id }, query, ...options })).dispatch;
+  }
+
+  cancelDispatch(id: string) {
+    return this.request('dispatches.cancel', { params: { id } });
+  }
+
+  async createInvite(body: RouteBody<'invites.create'>) {
+    return (await this.request('invites.create', { body })).invite;
+  }
+
+  async listInvites() {
+    return (await this.request('invites.list')).invites;
+  }
+
+  /** The invite when it changes, or as it is after `waitMs`. */
+  async showInvite(id: string, options: WaitOptions = {}) {
+    const query = options.waitMs === undefined ? {} : { waitMs: options.waitMs };
+    return (await this.request('invites.show', { params: { id }, query, ...options })).invite;
+  }
+
+  revokeInvite(id: string) {
+    return this.request('invites.revoke', { params: { id } });
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+}
+
+function toQueryString(query: object | undefined): string {
+  const search = new URLSearchParams();
+  // Query values are text or numbers; their schemas say so.
+  for (const [name, value] of Object.entries(query ?? {}) as [string, string | number | undefined][]) {
+    if (value !== undefined) search.set(name, `${value}`);
+  }
+  const text = search.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+function decode<R extends JsonRouteId>(answer: TransportAnswer): RouteAnswer<R> {
+  const body = parseJson(answer.text);
+  if (answer.status >= 400) throw fromProblem(body, answer.status);
+  if (body === undefined)
+    throw new PalyraError('INTERNAL', { detail: 'the daemon answered with something that is not JSON' });
+  return body as RouteAnswer<R>;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Bytes to and from the daemon: one undici client over the local socket or a URL. Knows nothing of routes.
+ * Failures become reasons: not running, not reachable (and why), time-out. Whether a request was already sent when the connection broke is kept,
+ * because only an unsent one may be repeated without a thought.
+ */
+import { Client, errors as undiciErrors } from 'undici';
+import { PalyraError } from '../base/errors.js';
+
+export interface TransportTarget {
+  /** Of a local daemon. Exactly one of `socketPath` and `baseUrl`. */
+  readonly socketPath?: string;
+  /** Such as `https://nas.lan:7443`. */
+  readonly baseUrl?: string;
+  /** PEM of the only CA that is trusted for `baseUrl`. */
+  readonly ca?: string;
+}
+
+export interface TransportRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Closes the connection behind the answer: the last word to a daemon that is about to stop. */
+  readonly isLast?: boolean;
+}
+
+export interface TransportAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/** Answers are lists of nodes at most; more than this is not ours. */
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+const CONNECT_TIMEOUT_MS = 5000;
+/** A local daemon answers in microseconds; an idle connection is not worth keeping the process for. */
+const KEEP_ALIVE_MS = 2000;
+
+export class Transport {
+  readonly #client: Client;
+  readonly #target: TransportTarget;
+
+  constructor(target: TransportTarget) {
+    this.#target = target;
+    this.#client = new Client(target.baseUrl ?? 'http://localhost', {
+      connect: {
+        timeout: CONNECT_TIMEOUT_MS,
+        ...(target.socketPath === undefined ? {} : { socketPath: target.socketPath }),
+        ...(target.ca === undefined ? {} : { ca: target.ca }),
+      },
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      pipelining: 1,
+      // The request carries its own deadline below; these would cut a long wait short.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxResponseSize: MAX_ANSWER_BYTES,
+    });
+  }
+
+  async send(request: TransportRequest): Promise<TransportAnswer> {
+    const deadline = AbortSignal.timeout(request.timeoutMs);
+    const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
+    try {
+      const answer = await this.#client.request({
+        method: request.method,
+        path: request.path,
+        headers: { accept: 'application/json', ...request.headers },
+        ...(request.body === undefined ? {} : { body: request.body }),
+        ...(request.isLast === true ? { reset: true } : {}),
+        signal,
+      });
+      const type = answer.headers['content-type'];
+      return {
+        status: answer.statusCode,
+        contentType: typeof type === 'string' ? type : '',
+        text: await answer.body.text(),
+      };
+    } catch (error) {
+      if (request.signal?.aborted === true) throw new PalyraError('CANCELLED', { cause: error });
+      if (deadline.aborted) {
+        throw new PalyraError('DAEMON_UNREACHABLE', {
+          detail: `no answer within ${request.timeoutMs} ms`,
+          cause: error,
+        });
+      }
+      throw this.#toPalyraError(error);
+    }
+  }
+
+  /** Ends the connection; requests that are under way are dropped. */
+  async close(): Promise<void> {
+    await this.#client.destroy();
+  }
+
+  #toPalyraError(error: unknown): PalyraError {
+    const code = systemCode(error);
+    if (this.#target.socketPath !== undefined) {
+      if (code === 'ENOENT' || code === 'ECONNREFUSED') return new PalyraError('DAEMON_NOT_RUNNING', { cause: error });
+      if (code === 'EACCES' || code === 'EPERM') {
+        return new PalyraError('PERMISSION_DENIED', {
+          detail: `the socket ${this.#target.socketPath} belongs to another user`,
+          cause: error,
+        });
+      }
+    }
+    return new PalyraError('DAEMON_UNREACHABLE', { detail: reachDetail(code, error), cause: error });
+  }
+}
+
+function systemCode(error: unknown): string {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    const code = (current as NodeJS.ErrnoException).code;
+    if (typeof code === 'string') return code;
+  }
+  return '';
+}
+
+function reachDetail(code: string, error: unknown): string {
+  switch (code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'the name cannot be resolved';
+    case 'ECONNREFUSED':
+      return 'the connection was refused';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'there is no route to it';
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return 'the connection timed out';
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'UND_ERR_SOCKET':
+      return 'the connection broke before the answer came';
+    default:
+      return error instanceof undiciErrors.UndiciError || code !== '' ? (error as Error).message : 'the request failed';
+  }
+}

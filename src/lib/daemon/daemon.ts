@@ -1,0 +1,296 @@
+/**
+ * The composition root of a daemon: makes every part, in an order in which each finds what it needs, and undoes them in reverse.
+ *
+ *   directory ─► lock ─► identity ─► state ─► runtime ─► local socket ─► public port ─► node port ─► console port ─► ticker
+ *
+ * A start that fails undoes what it began. Nothing is promised before the state is read and the boot epoch is durable. It knows no
+ * environment, no signal and no exit: two daemons can live in one process.
+ */
+import { join } from 'node:path';
+import { sleep, type Clock } from '../base/clock.js';
+import { PalyraError } from '../base/errors.js';
+import { ensurePrivateDirectory } from '../base/files.js';
+import { Deferred, Lifecycle } from '../base/lifecycle.js';
+import { acquireLock } from '../base/lock.js';
+import type { Log } from '../base/log.js';
+import type { ListenerView } from '../base/model.js';
+import type { Random } from '../base/random.js';
+import { readCertificate } from '../identity/certificate.js';
+import { loadOrCreateDaemonIdentity, type DaemonIdentity } from '../identity/material.js';
+import { NodeRuntime, type CertificateIssuer } from '../runtime/runtime.js';
+import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
+import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
+import type { DaemonConfig, DaemonOptions } from './config.js';
+import { createHandlers } from './http/handlers.js';
+import { createJoinPage } from './http/pages.js';
+import { Router } from './http/router.js';
+import { HttpServer } from './http/server.js';
+import { InviteDesk } from './invites.js';
+import { FileStateStore } from './journal.js';
+import { listenOnLocalSocket } from './local-socket.js';
+import { NodePort } from './node-port.js';
+import { PairingDesk } from './pairing-desk.js';
+import { PublicPort } from './public-port.js';
+import { startTicker } from './ticker.js';
+import { listenTcp, type TlsFront } from './tls-front.js';
+
+export interface DaemonDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Stopped {
+  readonly reason: string;
+  /** Why it could not go on; the process exits with it. */
+  readonly error?: PalyraError;
+}
+
+/** The console and the local socket serve people and their programs on this machine. */
+const MAX_LOCAL_CONNECTIONS = 256;
+const CONSOLE_ADDRESS = '127.0.0.1';
+const CONSOLE_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+const HTTP_CLOSE_GRACE_MS = 1000;
+const DRAIN_POLL_MS = 50;
+
+/** Starts a daemon; listening when it resolves. Throws what `parseDaemonConfig`, the state and the listeners throw. */
+export async function createDaemon(options: DaemonOptions, deps: DaemonDeps): Promise<Daemon> {
+  const daemon = new Daemon(parseDaemonConfig(options), deps);
+  try {
+    await daemon.start();
+  } catch (error) {
+    await daemon.abandon();
+    throw error;
+  }
+  return daemon;
+}
+
+export class Daemon {
+  readonly config: DaemonConfig;
+  readonly #deps: DaemonDeps;
+  readonly #lifecycle = new Lifecycle();
+  readonly #listeners: ListenerView[] = [];
+  readonly #stopped = new Deferred<Stopped>();
+  readonly #drainCut = new AbortController();
+  readonly #ports = { public: 0, node: 0 };
+  #runtime: NodeRuntime | null = null;
+  #router: Router | null = null;
+  #stopping: Promise<void> | null = null;
+  #fatal: PalyraError | null = null;
+
+  /** Use `createDaemon`. */
+  constructor(config: DaemonConfig, deps: DaemonDeps) {
+    this.config = config;
+    this.#deps = deps;
+  }
+
+  get runtime(): NodeRuntime {
+    if (this.#runtime === null) throw new PalyraError('DAEMON_NOT_RUNNING');
+    return this.#runtime;
+  }
+
+  /** Every listener with the port it got. */
+  get listeners(): readonly ListenerView[] {
+    return this.#listeners;
+  }
+
+  /** Resolves when everything is closed, whoever asked for it. Never rejects. */
+  get stopped(): Promise<Stopped> {
+    return this.#stopped.promise;
+  }
+
+  /**
+   * Refuses new dispatches, waits up to `drainMs` for open ones, then closes everything; safe to call again, and a later call with
+   * `drainMs` 0 ends the waiting of an earlier one. Resolves when everything is closed.
+   */
+  stop(options: { readonly drainMs?: number; readonly reason?: string } = {}): Promise<void> {
+    const drainMs = options.drainMs ?? 0;
+    if (this.#stopping !== null && drainMs === 0) this.#drainCut.abort();
+    this.#stopping ??= this.#stop(drainMs, options.reason ?? 'stopped');
+    return this.#stopping;
+  }
+
+  /** Part of `createDaemon`: undoes a start that failed. Its own failures are logged, so that the first one is seen. */
+  async abandon(): Promise<void> {
+    await this.#lifecycle
+      .close()
+      .catch((error: unknown) => this.#deps.log.error('undoing the start failed', { err: error }));
+  }
+
+  /** Part of `createDaemon`. */
+  async start(): Promise<void> {
+    const { config } = this;
+    const lifecycle = this.#lifecycle;
+    const { clock, random, log } = this.#deps;
+    const startedAt = clock.now();
+    await ensurePrivateDirectory(config.stateDirectory);
+    lifecycle.add('lock', await acquireLock(config.stateDirectory));
+    const identity = await loadOrCreateDaemonIdentity(join(config.stateDirectory, 'identity'), {
+      hosts: certificateHosts(config),
+      name: config.daemonName,
+      now: startedAt,
+      random,
+    });
+    const runtime = await this.#openRuntime(identity);
+    const { authority } = identity;
+    const invites = new InviteDesk({ runtime, authority, random }, config, () => this.#ports.public);
+    const handlers = createHandlers({
+      runtime,
+      invites,
+      clock,
+      config,
+      ca: authority,
+      startedAt,
+      pid: process.pid,
+      isStopping: () => this.#stopping !== null,
+      listeners: () => this.#listeners,
+      storage: () => runtime.storeStatus(),
+      stop: (stopOptions) => void this.stop(stopOptions),
+    });
+    const router = new Router({
+      handlers,
+      clock,
+      log: log.scope('http'),
+      caPem: authority.certificatePem,
+      joinPage: createJoinPage(),
+      durable: () => runtime.durable(),
+    });
+    this.#router = router;
+    await this.#openLocalSocket(router);
+    await this.#openPorts(identity, runtime, router);
+    await this.#openConsole(router);
+    log.info('daemon started', { listeners: this.#listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
+  }
+
+  async #openRuntime({ authority }: DaemonIdentity): Promise<NodeRuntime> {
+    const { config } = this;
+    const { clock, random, log } = this.#deps;
+    const store = new FileStateStore({ clock, log: log.scope('state') }, { directory: config.stateDirectory });
+    const issuer: CertificateIssuer = { issueNode: (request) => authority.issueNode({ ...request, random }) };
+    const runtime = await NodeRuntime.open(
+      { store, clock, random, log: log.scope('runtime'), issuer },
+      {
+        ownerName: config.ownerName,
+        version: config.version,
+        ...(config.heartbeatMs === undefined ? {} : { heartbeatMs: config.heartbeatMs }),
+      },
+    ).catch(async (error: unknown) => {
+      await store.close().catch(() => undefined);
+      throw error;
+    });
+    this.#lifecycle.add('runtime', () => runtime.close());
+    runtime.onFatal((error) => this.#onFatal(error));
+    this.#runtime = runtime;
+    return runtime;
+  }
+
+  async #openLocalSocket(router: Router): Promise<void> {
+    const { config } = this;
+    const caller = ownerCaller(config.ownerName);
+    const http = new HttpServer(
+      { router, log: this.#deps.log.scope('http'), clock: this.#deps.clock },
+      { secure: false, maxConnections: MAX_LOCAL_CONNECTIONS, entryOf: () => ({ caller, secure: false }) },
+    );
+    await listenOnLocalSocket(http.server, config.socketPath);
+    this.#lifecycle.add('local socket', () => http.close(HTTP_CLOSE_GRACE_MS));
+    this.#listeners.push({ purpose: 'local', url: `unix:${config.socketPath}` });
+  }
+
+  async #openPorts(identity: DaemonIdentity, runtime: NodeRuntime, router: Router): Promise<void> {
+    const { config } = this;
+    const { clock, random, log } = this.#deps;
+    const { authority } = identity;
+    // Leaf and CA: a joining node compares the CA with the fingerprint in its link before it sends anything.
+    const server = {
+      ...identity.server,
+      certificatePem: `${identity.server.certificatePem.trimEnd()}\n${authority.certificatePem}`,
+    };
+    const daemon = { name: config.daemonName, version: config.version };
+    const desk = new PairingDesk(
+      { runtime, clock, random },
+      {
+        caSpkiSha256: authority.spkiSha256,
+        serverCertificateSha256: readCertificate(server.certificatePem).fingerprint,
+      },
+    );
+    const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, runtime }, server, {
+      ...daemon,
+      trustBundle: [authority.certificatePem],
+      nodeEndpoints: () => advertisedHosts(config).map((host) => toAuthority(host, this.#ports.node)),
+    });
+    this.#lifecycle.add('public port', () => publicPort.close());
+    const nodePort = new NodePort(
+      { clock, log: log.scope('node'), runtime },
+      { ...server, clientCaPem: authority.certificatePem },
+      daemon,
+    );
+    this.#lifecycle.add('node port', () => nodePort.close());
+    this.#ports.public = await this.#listen(publicPort.front, 'public', config.port, '--port');
+    this.#ports.node = await this.#listen(nodePort.front, 'node-rpc', config.nodePort, '--node-port');
+    const stopTicker = startTicker({ clock, log }, async () => {
+      const serving = this.#stopping === null && runtime.storeStatus().accepting;
+      publicPort.health.setServing(serving);
+      nodePort.health.setServing(serving);
+      desk.sweep();
+      nodePort.devices.closeExpired(clock.now());
+      await runtime.tick();
+    });
+    this.#lifecycle.add('ticker', stopTicker);
+  }
+
+  /** Binds every address; with port 0 the first one chooses for all. */
+  async #listen(front: TlsFront, purpose: 'public' | 'node-rpc', port: number, flag: string): Promise<number> {
+    let bound = port;
+    for (const address of this.config.listen) {
+      bound = await front.listen(address, bound, flag);
+      this.#listeners.push({ purpose, url: `https://${toAuthority(address, bound)}` });
+    }
+    return bound;
+  }
+
+  async #openConsole(router: Router): Promise<void> {
+    const http = new HttpServer(
+      { router, log: this.#deps.log.scope('http'), clock: this.#deps.clock },
+      {
+        secure: false,
+        maxConnections: MAX_LOCAL_CONNECTIONS,
+        entryOf: ({ socket }) => ({
+          caller: anonymousCaller(normalizeAddress(socket.remoteAddress)),
+          secure: false,
+          hostNames: CONSOLE_NAMES,
+        }),
+      },
+    );
+    const port = await listenTcp(http.server, CONSOLE_ADDRESS, this.config.consolePort, '--console-port');
+    this.#lifecycle.add('console port', () => http.close(HTTP_CLOSE_GRACE_MS));
+    this.#listeners.push({ purpose: 'console', url: `http://${toAuthority(CONSOLE_ADDRESS, port)}` });
+  }
+
+  #onFatal(error: PalyraError): void {
+    this.#deps.log.error('the state cannot be written: stopping', { err: error });
+    this.#fatal ??= error;
+    void this.stop({ drainMs: 0, reason: 'the state cannot be written' });
+  }
+
+  async #stop(drainMs: number, reason: string): Promise<void> {
+    const { log } = this.#deps;
+    log.info('daemon stopping', { reason, drainMs });
+    this.#runtime?.drain(reason);
+    await this.#drain(drainMs);
+    this.#router?.abortWaits(new PalyraError('DAEMON_STOPPING'));
+    await this.#lifecycle
+      .close()
+      .catch((error: unknown) => log.error('not everything could be stopped', { err: error }));
+    log.info('daemon stopped', { reason });
+    this.#stopped.resolve({ reason, ...(this.#fatal === null ? {} : { error: this.#fatal }) });
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    const { clock } = this.#deps;
+    const until = clock.monotonic() + drainMs;
+    const { signal } = this.#drainCut;
+    while (!signal.aborted && clock.monotonic() < until && this.runtime.openDispatchCount() > 0) {
+      await sleep(clock, DRAIN_POLL_MS, signal).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What every RPC passes before its handler and after it: policy row, caller, denial budget, and the one conversion of errors.
+ *
+ * The context of a call is kept beside its Metadata object in a WeakMap: nothing a client sends can put anything there.
+ */
+import {
+  ServerInterceptingCall,
+  status as Status,
+  type handleUnaryCall,
+  type Metadata,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
+import type { Clock } from '../../base/clock.js';
+import { PalyraError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import type { Caller } from '../../base/model.js';
+import { toServiceError } from '../../wire/grpc/status.js';
+import { anonymousCaller, type DeviceCaller } from '../caller.js';
+import { grpcRow, type GrpcPort } from '../policy.js';
+import type { Connection, TlsFront } from '../tls-front.js';
+import { DenialBudget } from './denial-budget.js';
+
+export interface RpcContext {
+  readonly connection: Connection;
+  readonly caller: Caller;
+}
+
+export interface GateDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly front: Pick<TlsFront, 'connectionBetween'>;
+  /** The caller of a connection by its certificate; throws when it may do nothing. Absent on the public port. */
+  readonly deviceOn?: (connection: Connection) => DeviceCaller;
+}
+
+/** Answers that tell a client not to ask again; a client that goes on is cut off. */
+const DENIALS: ReadonlySet<number> = new Set([
+  Status.PERMISSION_DENIED,
+  Status.UNAUTHENTICATED,
+  Status.INVALID_ARGUMENT,
+  Status.NOT_FOUND,
+  Status.UNIMPLEMENTED,
+]);
+
+export class RpcGate {
+  readonly #deps: GateDeps;
+  readonly #port: GrpcPort;
+  readonly #contexts = new WeakMap<Metadata, RpcContext>();
+  readonly #budget: DenialBudget;
+
+  constructor(deps: GateDeps, port: GrpcPort) {
+    this.#deps = deps;
+    this.#port = port;
+    this.#budget = new DenialBudget(deps.clock);
+  }
+
+  /** For the server's options. A refused call never reaches its handler, and no message of it is read. */
+  readonly interceptor: ServerInterceptor = (method, call) => {
+    const connection = this.#deps.front.connectionBetween(call.getConnectionInfo());
+    const intercepted = new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, nextMetadata) => {
+            try {
+              this.#contexts.set(metadata, this.#admit(method.path, connection));
+            } catch (error) {
+              intercepted.sendStatus(toServiceError(this.#toError(method.path, error)));
+              return;
+            }
+            nextMetadata(metadata);
+          },
+        }),
+      sendStatus: (status, next) => {
+        next(status);
+        if (connection !== undefined && DENIALS.has(status.code ?? Status.OK)) this.#countDenial(connection);
+      },
+    });
+    return intercepted;
+  };
+
+  /** The context of an admitted call. */
+  contextOf(call: { readonly metadata: Metadata }): RpcContext {
+    const context = this.#contexts.get(call.metadata);
+    if (context === undefined) throw new PalyraError('PERMISSION_DENIED', { detail: 'the call was not admitted' });
+    return context;
+  }
+
+  /** A unary handler from a function that answers or throws. */
+  unary<Request, Answer>(
+    path: string,
+    handle: (request: Request, context: RpcContext) => Promise<Answer>,
+  ): handleUnaryCall<Request, Answer> {
+    return (call, callback) => {
+      void (async () => handle(call.request, this.contextOf(call)))().then(
+        (answer) => callback(null, answer),
+        (error: unknown) => callback(this.toStatus(path, error)),
+      );
+    };
+  }
+
+  /** The status of a failed call; logs what is not the client's doing. */
+  toStatus(path: string, error: unknown): ReturnType<typeof toServiceError> {
+    return toServiceError(this.#toError(path, error));
+  }
+
+  #admit(path: string, connection: Connection | undefined): RpcContext {
+    const row = grpcRow(path, this.#port);
+    if (connection === undefined) throw new PalyraError('PERMISSION_DENIED', { detail: 'the connection is closed' });
+    const { deviceOn } = this.#deps;
+    // On the node port the allow list is asked for every method, health included: a removed node must learn it whatever it calls.
+    if (deviceOn !== undefined) return { connection, caller: deviceOn(connection) };
+    if (row.who === 'device') throw new PalyraError('UNAUTHENTICATED');
+    return { connection, caller: anonymousCaller(connection.address) };
+  }
+
+  #countDenial(connection: Connection): void {
+    if (this.#budget.spend(connection)) return;
+    this.#deps.log.warn('connection closed: too many refused calls', { address: connection.address });
+    connection.socket.destroy();
+  }
+
+  #toError(path: string, error: unknown): PalyraError {
+    const known = PalyraError.from(error);
+    if (known.code === 'INTERNAL' || known.code === 'DATA_LOSS')
+      this.#deps.log.error('call failed', { method: path, err: error });
+    return known;
+  }
+}

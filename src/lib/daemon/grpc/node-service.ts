@@ -1,0 +1,126 @@
+/**
+ * `palyra.node.v1.NodeService`: registration and the stream link. Who calls comes from the certificate; a message that names another device
+ * is refused with DEVICE_MISMATCH.
+ */
+import type { Clock } from '../../base/clock.js';
+import { PalyraError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import type { NodeRuntime } from '../../runtime/runtime.js';
+import { toFacts } from '../../wire/grpc/convert.js';
+import {
+  NodeServiceService,
+  type NodeServiceServer,
+  type PluginFailure,
+  type RegisterNodeRequest,
+  type RegisterNodeResponse,
+} from '../../wire/grpc/generated/palyra/node/v1/node.js';
+import type { DeviceCaller } from '../caller.js';
+import type { RpcContext, RpcGate } from './gate.js';
+import { NodeLink, type NodeCall } from './node-link.js';
+
+/** Ids that a node makes for its process and its journal. */
+const NODE_MADE_ID = /^[0-9A-Za-z_-]{1,64}$/;
+/** More are not logged. */
+const MAX_PLUGIN_FAILURES = 16;
+
+export interface NodeServiceDeps {
+  readonly gate: RpcGate;
+  readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class NodeService {
+  readonly #deps: NodeServiceDeps;
+  readonly #daemon: { readonly name: string; readonly version: string };
+  readonly #links = new Set<NodeLink>();
+
+  constructor(deps: NodeServiceDeps, daemon: { readonly name: string; readonly version: string }) {
+    this.#deps = deps;
+    this.#daemon = daemon;
+  }
+
+  get openLinks(): number {
+    return this.#links.size;
+  }
+
+  /** Ends every link with DAEMON_STOPPING. */
+  close(): void {
+    for (const link of [...this.#links]) link.close('daemon-stopped');
+  }
+
+  get handlers(): NodeServiceServer {
+    const { gate } = this.#deps;
+    return {
+      registerNode: gate.unary(NodeServiceService.registerNode.path, (request, context) =>
+        this.#register(request, context),
+      ),
+      streamNodeEvents: (call) => {
+        try {
+          this.#stream(call);
+        } catch (error) {
+          call.emit('error', gate.toStatus(call.getPath(), error));
+        }
+      },
+    };
+  }
+
+  async #register(request: RegisterNodeRequest, context: RpcContext): Promise<RegisterNodeResponse> {
+    const caller = deviceOf(context);
+    if (request.deviceId !== '' && request.deviceId !== caller.nodeId) throw new PalyraError('DEVICE_MISMATCH');
+    if (request.facts === undefined) throw new PalyraError('MESSAGE_INVALID', { detail: 'facts are missing' });
+    assertNodeMadeId('boot_id', request.bootId);
+    assertNodeMadeId('store_id', request.storeId);
+    const registered = await this.#deps.runtime.registerNode(caller, {
+      facts: toFacts(request.facts),
+      protocol: request.protocol ?? { min: 0, max: 0 },
+    });
+    this.#logPluginFailures(caller, request.pluginFailures);
+    return {
+      deviceId: registered.deviceId,
+      name: registered.name,
+      protocol: registered.protocol,
+      grantedCapabilities: [...registered.grantedCapabilities],
+      daemonTimeMs: this.#deps.clock.now(),
+      daemonName: this.#daemon.name,
+      daemonVersion: this.#daemon.version,
+    };
+  }
+
+  #stream(call: NodeCall): void {
+    const { gate, runtime, clock } = this.#deps;
+    const context = gate.contextOf(call);
+    const caller = deviceOf(context);
+    const link: NodeLink = new NodeLink(
+      {
+        clock,
+        open: (hello, sink) => runtime.openLink(caller, hello, sink),
+        fail: (error) => call.emit('error', gate.toStatus(call.getPath(), error)),
+        destroy: () => context.connection.socket.destroy(),
+        onEnded: () => this.#links.delete(link),
+      },
+      call,
+      caller.nodeId,
+    );
+    this.#links.add(link);
+  }
+
+  #logPluginFailures(caller: DeviceCaller, failures: readonly PluginFailure[]): void {
+    for (const { plugin, message } of failures.slice(0, MAX_PLUGIN_FAILURES)) {
+      this.#deps.log.warn('a plugin of a node failed', {
+        node: caller.nodeId,
+        plugin: plugin.slice(0, 200),
+        message: message.slice(0, 500),
+      });
+    }
+  }
+}
+
+function deviceOf({ caller }: RpcContext): DeviceCaller {
+  if (caller.kind !== 'device') throw new PalyraError('UNAUTHENTICATED');
+  return caller;
+}
+
+function assertNodeMadeId(field: string, id: string): void {
+  if (!NODE_MADE_ID.test(id)) throw new PalyraError('MESSAGE_INVALID', { detail: `${field} is not an id` });
+}

@@ -1,0 +1,69 @@
+/**
+ * A grpc-js server without a port of its own: it serves connections that a TLS front has accepted and limited.
+ */
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../base/clock.js';
+import type { RpcGate } from './gate.js';
+
+/** Frame limit of the node protocol, both ways. The largest legitimate message is a result of 1 MiB less its envelope. */
+export const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+const LIMITS = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  // A dead peer is found within 15 s. Without it, sessions that were sent GOAWAY stay open for ever.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  // A link is renewed twice a day, so that a certificate or a limit changed here reaches everybody.
+  'grpc.max_connection_age_ms': 12 * 3_600_000,
+  'grpc.max_connection_age_grace_ms': 30_000,
+  // A node needs one stream and a few calls.
+  'grpc.max_concurrent_streams': 64,
+  // In megabytes; grpc-js sets no limit of its own.
+  'grpc-node.max_session_memory': 10,
+  'grpc.enable_channelz': 0,
+} as const;
+
+export interface GrpcServerOptions {
+  /** Closes a connection without a call for this long; absent: never. */
+  readonly idleMs?: number;
+}
+
+export class GrpcServer {
+  readonly #server: Server;
+  readonly #inject: (socket: Duplex) => void;
+  readonly #clock: Clock;
+
+  constructor({ gate, clock }: { readonly gate: RpcGate; readonly clock: Clock }, options: GrpcServerOptions = {}) {
+    this.#clock = clock;
+    this.#server = new Server({
+      ...LIMITS,
+      ...(options.idleMs === undefined ? {} : { 'grpc.max_connection_idle_ms': options.idleMs }),
+      interceptors: [gate.interceptor],
+    });
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#inject = (socket) => injector.injectConnection(socket);
+  }
+
+  add<T extends UntypedServiceImplementation>(service: ServiceDefinition<T>, implementation: T): void {
+    this.#server.addService(service, implementation);
+  }
+
+  /** Takes over an accepted connection; whoever accepted it still closes it in the end. */
+  serve(socket: Duplex): void {
+    this.#inject(socket);
+  }
+
+  /** Lets calls end for up to `graceMs`, then ends them. */
+  async close(graceMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.schedule(graceMs, resolve);
+      this.#server.tryShutdown(() => {
+        cancel();
+        resolve();
+      });
+    });
+    this.#server.forceShutdown();
+  }
+}

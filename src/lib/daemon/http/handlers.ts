@@ -1,0 +1,136 @@
+/**
+ * What each route does, as one table from route id to function. A handler calls the runtime or a desk and answers; who may call it, what its
+ * input looks like and how errors travel is decided before and after, in the router.
+ */
+import type { Clock } from '../../base/clock.js';
+import { toTimestamp } from '../../base/clock.js';
+import { PalyraError } from '../../base/errors.js';
+import { NODE_PROTOCOL, type Caller, type ListenerView } from '../../base/model.js';
+import type { NodeRuntime } from '../../runtime/runtime.js';
+import type { StoreStatus } from '../../runtime/state.js';
+import { MAX_INPUT_BYTES } from '../../wire/http/routes.js';
+import type { JsonRouteId, ParsedBody, ParsedQuery, RouteAnswer } from '../../wire/http/schemas.js';
+import type { DaemonConfig } from '../config.js';
+import type { InviteDesk } from '../invites.js';
+
+/** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
+const DEADLINE_SLACK_MS = 5000;
+
+export interface RouteRequest<R extends JsonRouteId> {
+  readonly caller: Caller;
+  /** Every parameter the path names. */
+  readonly param: (name: string) => string;
+  readonly query: ParsedQuery<R>;
+  readonly body: ParsedBody<R>;
+  /** Aborts when the client is gone or the daemon stops; ends the wait, never the work. */
+  readonly signal: AbortSignal;
+  /** Runs once the answer has been handed to the network. */
+  readonly afterAnswer: (action: () => void) => void;
+  /** Another status than 200. */
+  readonly setStatus: (status: 503) => void;
+}
+
+export type Handlers = {
+  readonly [R in JsonRouteId]: (request: RouteRequest<R>) => Promise<Writable<RouteAnswer<R>>>;
+};
+
+/** The nouns are read-only, the schemas' types are not; an answer is only ever read. */
+type Writable<T> = T extends readonly (infer Item)[]
+  ? readonly Writable<Item>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Writable<T[K]> }
+    : T;
+
+export interface HandlerDeps {
+  readonly runtime: NodeRuntime;
+  readonly invites: InviteDesk;
+  readonly clock: Clock;
+  readonly config: DaemonConfig;
+  readonly ca: { readonly fingerprint: string; readonly notAfter: number };
+  readonly startedAt: number;
+  readonly pid: number;
+  readonly isStopping: () => boolean;
+  listeners(): readonly ListenerView[];
+  storage(): StoreStatus;
+  stop(options: { readonly drainMs: number; readonly reason: string }): void;
+}
+
+export function createHandlers(deps: HandlerDeps): Handlers {
+  const { runtime, invites, clock, config } = deps;
+  return {
+    'daemon.status': async () => ({
+      daemon: {
+        running: true,
+        version: config.version,
+        protocol: NODE_PROTOCOL,
+        pid: deps.pid,
+        startedAt: timestamp(deps.startedAt),
+        owner: config.ownerName,
+        listen: deps.listeners(),
+        ca: { fingerprint: `sha256:${deps.ca.fingerprint}`, notAfter: timestamp(deps.ca.notAfter) },
+        ...runtime.summary(),
+        storage: deps.storage(),
+        stateDirectory: config.stateDirectory,
+      },
+    }),
+    'daemon.stop': async ({ body, caller, afterAnswer }) => {
+      const reason = `stopped by ${caller.kind === 'owner' ? caller.name : caller.kind}`;
+      afterAnswer(() => deps.stop({ drainMs: body.drainMs, reason }));
+      const waitingFor = body.drainMs > 0 ? runtime.openDispatchCount() : 0;
+      return { stopping: true, pid: deps.pid, waitingFor };
+    },
+
+    'nodes.list': async ({ query }) => runtime.listNodes(query),
+    'nodes.show': async ({ param }) => runtime.nodeDetails(param('node')),
+    'nodes.remove': async ({ caller, param }) => runtime.removeNode(caller, param('node')),
+
+    'dispatches.create': async ({ caller, param, body, signal }) => {
+      const inputJson = JSON.stringify(body.input);
+      if (Buffer.byteLength(inputJson) > MAX_INPUT_BYTES) throw new PalyraError('INPUT_TOO_LARGE');
+      const dispatch = await runtime.requestDispatch(caller, {
+        node: param('node'),
+        capability: body.capability,
+        inputJson,
+        input: body.input,
+        ...(body.timeoutMs === undefined ? {} : { timeoutMs: body.timeoutMs }),
+        ...(body.queueMs === undefined ? {} : { queueMs: body.queueMs }),
+        ...(body.idempotencyKey === undefined ? {} : { idempotencyKey: body.idempotencyKey }),
+      });
+      if (!body.wait) return { dispatch };
+      const timeoutMs = Math.max(0, Date.parse(dispatch.deadlineAt) - clock.now()) + DEADLINE_SLACK_MS;
+      return { dispatch: await runtime.awaitSettled(dispatch.id, { timeoutMs, signal }) };
+    },
+    'dispatches.show': async ({ param, query, signal }) => {
+      const id = param('id');
+      const { waitMs } = query;
+      const waits = waitMs !== undefined && waitMs > 0;
+      return {
+        dispatch: waits ? await runtime.awaitSettled(id, { timeoutMs: waitMs, signal }) : runtime.dispatchView(id),
+      };
+    },
+    'dispatches.cancel': async ({ caller, param }) => runtime.cancelDispatch(caller, param('id')),
+
+    'invites.create': async ({ caller, body }) => ({ invite: await invites.create(caller, body) }),
+    'invites.list': async () => ({ invites: runtime.listInvites() }),
+    'invites.show': async ({ param, query, signal }) => {
+      const id = param('id');
+      const { waitMs } = query;
+      const waits = waitMs !== undefined && waitMs > 0;
+      return {
+        invite: waits ? await runtime.awaitInviteChange(id, { timeoutMs: waitMs, signal }) : runtime.inviteView(id),
+      };
+    },
+    'invites.revoke': async ({ caller, param }) => runtime.revokeInvite(caller, param('id')),
+
+    healthz: async () => ({ status: 'ok' }),
+    readyz: async ({ setStatus }) => {
+      const status = deps.isStopping() ? 'stopping' : deps.storage().accepting ? 'ready' : 'read-only';
+      if (status !== 'ready') setStatus(503);
+      return { status };
+    },
+  };
+}
+
+function timestamp(ms: number): string {
+  return toTimestamp(ms) ?? '';
+}

@@ -1,0 +1,50 @@
+/**
+ * One policy for every way in: who may call what. HTTP rows live in the route table (`wire/http/routes.ts`), gRPC rows here.
+ * A method without a row is refused, and a test walks every method of every service and every route.
+ */
+import { PalyraError } from '../base/errors.js';
+import type { Caller, OperatorRole } from '../base/model.js';
+import type { Access } from '../wire/http/routes.js';
+
+/** Higher includes lower. `approver` may do what an operator may, and answer requests. */
+const RANK: Readonly<Record<OperatorRole, number>> = { viewer: 1, operator: 2, approver: 3, owner: 4 };
+
+export function assertAllowed(caller: Caller, access: Access): void {
+  if (access === 'anonymous' || caller.kind === 'owner') return;
+  if (caller.kind === 'anonymous') throw new PalyraError('UNAUTHENTICATED');
+  if (caller.kind === 'operator' && RANK[caller.role] >= RANK[access]) return;
+  throw new PalyraError('PERMISSION_DENIED', { detail: `this needs the role ${access}` });
+}
+
+export type GrpcPort = 'public' | 'node-rpc';
+
+export interface GrpcRow {
+  /** The only ports on which the method exists. */
+  readonly ports: readonly GrpcPort[];
+  /** `device`: a paired device whose certificate is on the allow list, checked at every call. */
+  readonly who: 'anonymous' | 'device';
+}
+
+const pairing: GrpcRow = { ports: ['public'], who: 'anonymous' };
+const node: GrpcRow = { ports: ['node-rpc'], who: 'device' };
+const health: GrpcRow = { ports: ['public', 'node-rpc'], who: 'anonymous' };
+
+export const GRPC_POLICY: Readonly<Record<string, GrpcRow>> = {
+  '/palyra.pairing.v1.PairingService/BeginPairingSession': pairing,
+  '/palyra.pairing.v1.PairingService/CompletePairingSession': pairing,
+  '/palyra.pairing.v1.PairingService/GetPairingRequestStatus': pairing,
+  '/palyra.pairing.v1.PairingService/AwaitPairingMaterial': pairing,
+  '/palyra.node.v1.NodeService/RegisterNode': node,
+  '/palyra.node.v1.NodeService/StreamNodeEvents': node,
+  '/grpc.health.v1.Health/Check': health,
+  '/grpc.health.v1.Health/Watch': health,
+};
+
+/** The row of a method on a port. Throws PERMISSION_DENIED when there is none: refused by default. */
+export function grpcRow(path: string, port: GrpcPort): GrpcRow {
+  const row = Object.hasOwn(GRPC_POLICY, path) ? GRPC_POLICY[path] : undefined;
+  if (row === undefined || !row.ports.includes(port)) {
+    throw new PalyraError('PERMISSION_DENIED', { detail: 'this method is not offered here' });
+  }
+  return row;
+}

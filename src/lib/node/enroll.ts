@@ -1,0 +1,164 @@
+/**
+ * How this machine becomes a node: from an invite to an identity on disk.
+ *
+ *   probe ─► pin or note the CA ─► begin ─► the daemon proves the code ─► complete: code, possession, facts ─► await the material ─► check, write
+ *
+ * Nothing about this machine or the code is sent before the daemon's identity is known: with a link by its CA's fingerprint, with a typed code by its proof
+ * of that code, which is bound to the CA it showed. The key is made first and stays the same over retries; the identity is written in one step at the end.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Clock } from '../base/clock.js';
+import { PalyraError } from '../base/errors.js';
+import { ensurePrivateDirectory, readPrivateFile, writeFileAtomic } from '../base/files.js';
+import type { Log } from '../base/log.js';
+import type { MachineFacts } from '../base/model.js';
+import type { Random } from '../base/random.js';
+import { readCertificate } from '../identity/certificate.js';
+import { caPin, humanFingerprint, parseInviteCode } from '../identity/codes.js';
+import { spkiOf } from '../identity/device-key.js';
+import { toUrlHost } from '../identity/hosts.js';
+import type { InviteLink } from '../identity/invite-link.js';
+import { readNodeIdentity, readOrCreateDeviceKey, writeNodeIdentity, type NodeIdentity } from '../identity/material.js';
+import { findDaemon, toIdentity, type DaemonCertificates } from './enroll-trust.js';
+import { lockNode } from './node-lock.js';
+import { PairingConversation, type Waiting } from './pairing-conversation.js';
+import { isMarkedRevoked } from './revocation.js';
+import { probeCertificates } from './tls-probe.js';
+
+export type EnrollTarget =
+  | { readonly kind: 'link'; readonly link: InviteLink }
+  | { readonly kind: 'code'; readonly host: string; readonly port: number; readonly code: string };
+
+export type EnrollStep =
+  /** `pinned`: the link named this identity. Otherwise show `fingerprint` for comparison. */
+  | {
+      readonly step: 'reached';
+      readonly host: string;
+      readonly port: number;
+      readonly pinned: boolean;
+      readonly fingerprint: string;
+    }
+  /** A person must answer; the request stays when this process ends. */
+  | { readonly step: 'waiting'; readonly requestId: string; readonly expiresAt: number; readonly message: string };
+
+export interface EnrollOptions {
+  readonly target: EnrollTarget;
+  readonly stateDirectory: string;
+  /** Wanted name; without it the invite or the host name decides. */
+  readonly name?: string | undefined;
+  readonly facts: MachineFacts;
+  /** For each step of the conversation, not for a person's answer. Default 10 s. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: (step: EnrollStep) => void;
+}
+
+export interface EnrollDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const STEP_TIMEOUT_MS = 10_000;
+/** The request that waits for an answer, so that another try takes it up instead of spending another invite. */
+const PENDING_FILE = 'join.json';
+
+/**
+ * Pairs, or returns the identity when this machine is paired to that daemon already. Durable when it resolves.
+ * Throws DAEMON_UNREACHABLE, DAEMON_IDENTITY_MISMATCH, CLOCK_SKEW, PAIRING_*, INVITE_REFUSED, NAME_TAKEN, NODE_ALREADY_PAIRED, NODE_ALREADY_RUNNING,
+ * LINK_MALFORMED for a code that is none, STATE_* or CANCELLED.
+ */
+export async function enroll(options: EnrollOptions, deps: EnrollDeps): Promise<NodeIdentity> {
+  const { target, stateDirectory } = options;
+  const place = target.kind === 'link' ? target.link : target;
+  const code = target.kind === 'link' ? target.link.code : parseInviteCode(target.code);
+  await ensurePrivateDirectory(stateDirectory);
+  const paired = await intactIdentity(stateDirectory);
+  // With a link it is known without a word over the network whether this machine belongs to that daemon.
+  if (paired !== null && target.kind === 'link') return samePairing(paired, target.link.caPin);
+
+  const { timeoutMs = STEP_TIMEOUT_MS, signal } = options;
+  const chain = await probeCertificates(place, deps, { timeoutMs, signal });
+  const daemon = findDaemon(chain, target.kind === 'link' ? target.link.caPin : null, deps.clock.now());
+  if (paired !== null) return samePairing(paired, caPin(daemon.caSpki));
+  const { host, port } = place;
+  const fingerprint = humanFingerprint(daemon.caSpki);
+  options.onStep?.({ step: 'reached', host, port, pinned: target.kind === 'link', fingerprint });
+
+  const unlock = await lockNode(stateDirectory);
+  try {
+    return await converse(options, deps, { host, port, code, daemon });
+  } finally {
+    await unlock();
+  }
+}
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly code: string;
+  readonly daemon: DaemonCertificates;
+}
+
+async function converse(
+  options: EnrollOptions,
+  deps: EnrollDeps,
+  { host, port, code, daemon }: Place,
+): Promise<NodeIdentity> {
+  const { stateDirectory, target, facts, name = '', timeoutMs = STEP_TIMEOUT_MS, signal } = options;
+  const key = await readOrCreateDeviceKey(stateDirectory);
+  const endpoint = `${toUrlHost(host)}:${port}`;
+  const pendingFile = join(stateDirectory, PENDING_FILE);
+  const pin = caPin(daemon.caSpki);
+  const onPending = ({ requestId, expiresAt, message }: Waiting) =>
+    options.onStep?.({ step: 'waiting', requestId, expiresAt, message });
+  const conversation = new PairingConversation(deps, { endpoint, daemon, key, timeoutMs, signal, onPending });
+  try {
+    const pending = await readPending(pendingFile, pin);
+    let material = pending === null ? null : await conversation.resume(pending);
+    if (material === null) {
+      const requestId = await conversation.request({ code, typed: target.kind === 'code', name, facts });
+      await writeFileAtomic(pendingFile, `${JSON.stringify({ requestId, caPin: pin })}\n`);
+      material = await conversation.awaitMaterial(requestId);
+    }
+    const identity = toIdentity(material, daemon, {
+      spki: spkiOf(key),
+      publicEndpoint: `https://${endpoint}`,
+      now: deps.clock.now(),
+    });
+    await writeNodeIdentity(stateDirectory, identity);
+    await rm(pendingFile, { force: true });
+    return identity;
+  } finally {
+    conversation.close();
+  }
+}
+
+/** The identity on disk, unless the daemon has refused it for good. */
+async function intactIdentity(directory: string): Promise<NodeIdentity | null> {
+  const identity = await readNodeIdentity(directory);
+  if (identity === null) return null;
+  const { fingerprint } = readCertificate(identity.certificatePem);
+  return (await isMarkedRevoked(directory, fingerprint)) ? null : identity;
+}
+
+function samePairing(identity: NodeIdentity, pin: string): NodeIdentity {
+  if (identity.caPin === pin) return identity;
+  throw new PalyraError('NODE_ALREADY_PAIRED', {
+    detail: `it belongs to ${identity.daemonName} (${identity.publicEndpoint})`,
+  });
+}
+
+/** A request that was made to this daemon. An unreadable file counts as none: then a new request is made. */
+async function readPending(file: string, pin: string): Promise<string | null> {
+  const bytes = await readPrivateFile(file);
+  if (bytes === null) return null;
+  try {
+    const pending = JSON.parse(bytes.toString('utf8')) as { requestId?: unknown; caPin?: unknown } | null;
+    return typeof pending?.requestId === 'string' && pending.caPin === pin ? pending.requestId : null;
+  } catch {
+    return null;
+  }
+}

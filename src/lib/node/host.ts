@@ -1,0 +1,253 @@
+/**
+ * The node process: composition root and the loop that keeps it connected. It never gives up but for one reason: the daemon says that this machine is no
+ * longer paired. Then it stops, keeps its files (marked, so that this machine may join again), and its error carries exit code 78, so that a supervisor does not start it again.
+ *
+ *             ┌────────────── back-off, full jitter ──────────────┐
+ *             ▼                                                   │
+ *   connecting ──► online ──► (link lost) ──► offline ────────────┤
+ *        └──► final: revoked                  conflict, versions ─┘ (slowly)
+ *
+ * Handlers run on while the link is down; the outbox and the next Hello bring both sides together again.
+ */
+import { sleep, type Clock } from '../base/clock.js';
+import { PalyraError } from '../base/errors.js';
+import { ensurePrivateDirectory } from '../base/files.js';
+import { Lifecycle } from '../base/lifecycle.js';
+import type { Log } from '../base/log.js';
+import { NODE_PROTOCOL } from '../base/model.js';
+import { fullJitterDelayMs, type Random } from '../base/random.js';
+import { readCertificate } from '../identity/certificate.js';
+import { exportKey } from '../identity/device-key.js';
+import { readNodeIdentity, readOrCreateDeviceKey, type NodeIdentity } from '../identity/material.js';
+import type { NodeFacts } from './capabilities/capability.js';
+import { Catalog, type SourcedRegistration } from './capabilities/catalog.js';
+import { toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
+import { serveHostStatus } from './control.js';
+import { Executor } from './executor.js';
+import { machineFacts } from './facts.js';
+import type { LinkConnector, Registration } from './link/link.js';
+import { streamLinks } from './link/stream.js';
+import { nobodyToAsk, type Mediator } from './mediator.js';
+import { lockNode } from './node-lock.js';
+import { Outbox } from './outbox.js';
+import { markRevoked } from './revocation.js';
+import { runSession, type SessionDeps, type SessionEnd } from './session.js';
+import { StatusBoard, type HostStatus } from './status.js';
+import { Worker } from './worker.js';
+
+export interface NodeHostDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly registrations: readonly SourcedRegistration[];
+  /** Default: gRPC with the identity on disk. */
+  readonly connect?: LinkConnector;
+  /** Default: nobody can be asked. */
+  readonly mediator?: Mediator;
+}
+
+export interface NodeHost {
+  /**
+   * Runs until the signal aborts, then stops gracefully and resolves. At most once.
+   * Rejects with NODE_NOT_PAIRED, NODE_ALREADY_RUNNING, STATE_*, NODE_REVOKED, CERTIFICATE_REVOKED or STORAGE_FAILED; everything is closed by then.
+   */
+  run(signal: AbortSignal): Promise<void>;
+  /** Null before it runs. */
+  status(): HostStatus | null;
+  /** Every change of state from now on. Returns what ends it. */
+  onState(listener: (status: HostStatus) => void): () => void;
+}
+
+/** Throws CONFIG_INVALID or SOCKET_PATH_TOO_LONG. Touches nothing yet. */
+export function createNodeHost(options: NodeHostOptions, deps: NodeHostDeps): NodeHost {
+  return new Host(toNodeHostConfig(options), deps);
+}
+
+/** Never sooner than this: a daemon that accepts and drops at once is not to be hammered. */
+const MIN_RETRY_MS = 50;
+
+class Host implements NodeHost {
+  readonly #config: NodeHostConfig;
+  readonly #deps: NodeHostDeps;
+  readonly #listeners = new Set<(status: HostStatus) => void>();
+  /** Ends the loop without grace: the journal failed. */
+  readonly #fatal = new AbortController();
+  #board: StatusBoard | null = null;
+
+  constructor(config: NodeHostConfig, deps: NodeHostDeps) {
+    this.#config = config;
+    this.#deps = deps;
+  }
+
+  status(): HostStatus | null {
+    return this.#board?.view() ?? null;
+  }
+
+  onState(listener: (status: HostStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const lifecycle = new Lifecycle();
+    const stop = AbortSignal.any([signal, this.#fatal.signal]);
+    try {
+      const parts = await this.#assemble(lifecycle);
+      await this.#loop(parts, stop);
+      this.#fatal.signal.throwIfAborted();
+    } finally {
+      await lifecycle.close();
+    }
+  }
+
+  async #assemble(lifecycle: Lifecycle): Promise<Parts> {
+    const { stateDirectory, controlSocketPath, version, credit, pluginFailures } = this.#config;
+    const { clock, random, log } = this.#deps;
+    await ensurePrivateDirectory(stateDirectory);
+    lifecycle.add('lock', await lockNode(stateDirectory));
+    const identity = await readNodeIdentity(stateDirectory);
+    if (identity === null) throw new PalyraError('NODE_NOT_PAIRED');
+    const key = await readOrCreateDeviceKey(stateDirectory);
+    const outbox = await Outbox.open(
+      stateDirectory,
+      { clock, random, log: log.scope('outbox') },
+      { daemon: identity.caPin },
+    );
+    lifecycle.add('outbox', () => outbox.close());
+
+    const { catalog, failures } = Catalog.collect(this.#deps.registrations);
+    for (const { plugin, message } of failures) log.warn('a capability was left out', { plugin, problem: message });
+    const facts = nodeFacts(identity, version);
+    const executor = new Executor({ clock, log: log.scope('executor') }, { slots: credit });
+    lifecycle.add('handlers', () => executor.abandonAll(new Error('The node stops')));
+    const onFatal = (error: PalyraError) => this.#fatal.abort(error);
+    const mediator = this.#deps.mediator ?? nobodyToAsk;
+    const node = () => ({ ...facts, name: this.status()?.name ?? facts.name });
+    const worker = new Worker({
+      clock,
+      log: log.scope('dispatch'),
+      catalog,
+      outbox,
+      executor,
+      mediator,
+      node,
+      onFatal,
+    });
+
+    const names = { deviceId: identity.deviceId, name: identity.name, daemonName: identity.daemonName };
+    const changed = (status: HostStatus) => {
+      for (const listener of [...this.#listeners]) listener(status);
+    };
+    const board = new StatusBoard(
+      { clock, running: () => worker.running, changed },
+      { pid: process.pid, version, ...names, capabilities: catalog.names() },
+    );
+    this.#board = board;
+    lifecycle.add('control socket', await serveHostStatus(controlSocketPath, () => board.view()));
+
+    const { certificatePem, trustBundle } = identity;
+    const connect = this.#deps.connect ?? streamLinks({ certificatePem, keyPem: exportKey(key), trustBundle });
+    return {
+      endpoints: identity.nodeEndpoints,
+      session: { clock, log: log.scope('link'), connect, worker, outbox, onFatal },
+      registration: {
+        deviceId: identity.deviceId,
+        protocol: NODE_PROTOCOL,
+        facts: machineFacts(version, catalog),
+        bootId: random.bytes(16).toString('hex'),
+        storeId: outbox.storeId,
+        pluginFailures: [...pluginFailures, ...failures],
+      },
+      board,
+      certificateFingerprint: facts.certificateFingerprint,
+    };
+  }
+
+  async #loop(parts: Parts, stop: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#deps;
+    const { timings } = this.#config;
+    let attempts = 0;
+    let graceUntil = clock.monotonic() + timings.stopGraceMs;
+    const onStop = () => {
+      graceUntil = clock.monotonic() + timings.stopGraceMs;
+      parts.board.stopping();
+    };
+    stop.addEventListener('abort', onStop, { once: true });
+    while (!stop.aborted) {
+      const end = await this.#round(parts, stop);
+      if (stop.aborted) break;
+      if (end.verdict === 'final') {
+        const revoked = end.error ?? new PalyraError('NODE_REVOKED');
+        await markRevoked(this.#config.stateDirectory, parts.certificateFingerprint, revoked.reason, clock.now());
+        throw revoked;
+      }
+      if ((end.onlineMs ?? 0) >= timings.stableAfterMs) attempts = 0;
+      const floorMs = end.verdict === 'retry' ? MIN_RETRY_MS : timings.slowRetryMs;
+      const limits = { baseMs: timings.backoffBaseMs, capMs: timings.backoffCapMs, floorMs };
+      const delayMs =
+        fullJitterDelayMs(attempts, random, limits) + (end.verdict === 'retry' ? 0 : random.fraction() * floorMs);
+      attempts += 1;
+      log.info('not connected', {
+        reason: end.error?.reason,
+        problem: end.error?.message,
+        nextTryInMs: Math.round(delayMs),
+      });
+      parts.board.waiting(end.verdict === 'conflict' ? 'conflict' : 'offline', { attempts, delayMs, error: end.error });
+      await sleep(clock, delayMs, stop).catch(() => undefined);
+    }
+    await this.#finishRuns(parts.session.worker, graceUntil - clock.monotonic());
+  }
+
+  /** Without a link nothing can be confirmed, but what finishes now need not be run again. */
+  async #finishRuns(worker: Worker, graceMs: number): Promise<void> {
+    if (graceMs <= 0) return;
+    const finished = new AbortController();
+    void worker.drain().then(() => finished.abort());
+    await sleep(this.#deps.clock, graceMs, finished.signal).catch(() => undefined);
+  }
+
+  /** Every endpoint in order, until one was online or says something that the others would say too. */
+  async #round({ endpoints, session, registration, board }: Parts, stop: AbortSignal): Promise<SessionEnd> {
+    const { clock, log } = this.#deps;
+    const { credit, timings } = this.#config;
+    let end: SessionEnd = { onlineMs: null, verdict: 'retry', error: null };
+    for (const endpoint of endpoints) {
+      board.connecting(endpoint);
+      let stopSettling = () => {};
+      end = await runSession(session, {
+        endpoint,
+        registration,
+        credit,
+        timings,
+        stop,
+        onOnline: (registered) => {
+          log.info('online', { endpoint, daemon: registered.daemonName, name: registered.name });
+          board.online(registered);
+          stopSettling = clock.schedule(timings.stableAfterMs, () => board.settled());
+        },
+        onRoundTrip: (rttMs) => board.roundTrip(rttMs),
+      });
+      stopSettling();
+      if (end.onlineMs !== null || end.verdict !== 'retry') break;
+    }
+    return end;
+  }
+}
+
+interface Parts {
+  readonly endpoints: readonly string[];
+  readonly session: SessionDeps;
+  readonly registration: Registration;
+  readonly board: StatusBoard;
+  readonly certificateFingerprint: string;
+}
+
+function nodeFacts(identity: NodeIdentity, version: string): NodeFacts {
+  return {
+    deviceId: identity.deviceId,
+    name: identity.name,
+    daemonName: identity.daemonName,
+    version,
+    certificateFingerprint: readCertificate(identity.certificatePem).fingerprint,
+  };
+}

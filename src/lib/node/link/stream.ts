@@ -1,0 +1,112 @@
+/**
+ * The node link over gRPC: `RegisterNode`, then one `StreamNodeEvents` for everything. Mutual TLS with this device's certificate.
+ *
+ * Messages written in one turn of the event loop leave in one write of the socket: Node's HTTP/2 session sends at the end of the turn.
+ */
+import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+
+import { PalyraError } from '../../base/errors.js';
+import type { Hello, UpMessage } from '../../base/link-messages.js';
+import { fromFacts, fromUpMessage, toDownMessage } from '../../wire/grpc/convert.js';
+import {
+  NodeServiceClient,
+  type DaemonMessage,
+  type NodeEvent,
+  type RegisterNodeResponse,
+} from '../../wire/grpc/generated/palyra/node/v1/node.js';
+import { channelCredentials, channelOptions, channelTarget, toLinkError, unaryCall } from './channel.js';
+import type { LinkConnector, LinkHandlers, LinkStream, NodeLink, Registered, Registration } from './link.js';
+
+export interface StreamLinkMaterial {
+  /** PEM. */
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  readonly trustBundle: readonly string[];
+}
+
+type Call = ClientDuplexStream<NodeEvent, DaemonMessage>;
+
+export function streamLinks(material: StreamLinkMaterial): LinkConnector {
+  const { certificatePem, keyPem, trustBundle } = material;
+  const credentials = channelCredentials({ trustBundle, client: { certificatePem, keyPem } });
+  return (endpoint) =>
+    new StreamLink(endpoint, new NodeServiceClient(channelTarget(endpoint), credentials, channelOptions));
+}
+
+class StreamLink implements NodeLink {
+  readonly endpoint: string;
+  readonly #client: NodeServiceClient;
+  #call: Call | null = null;
+  #destroyed = false;
+
+  constructor(endpoint: string, client: NodeServiceClient) {
+    this.endpoint = endpoint;
+    this.#client = client;
+  }
+
+  async register(registration: Registration, signal: AbortSignal): Promise<Registered> {
+    const { deviceId, protocol, facts, bootId, storeId, pluginFailures } = registration;
+    const request = {
+      deviceId,
+      protocol,
+      facts: fromFacts(facts),
+      bootId,
+      storeId,
+      pluginFailures: [...pluginFailures],
+    };
+    const response = await unaryCall<RegisterNodeResponse>(this.endpoint, signal, (callback) =>
+      this.#client.registerNode(request, callback),
+    );
+    return {
+      deviceId: response.deviceId,
+      name: response.name,
+      protocol: response.protocol,
+      grantedCapabilities: response.grantedCapabilities,
+      daemonName: response.daemonName,
+      daemonVersion: response.daemonVersion,
+    };
+  }
+
+  open(hello: Hello, handlers: LinkHandlers): LinkStream {
+    const call = this.#client.streamNodeEvents();
+    this.#call = call;
+    let ended = false;
+    const end = (error: PalyraError | null) => {
+      if (ended) return;
+      ended = true;
+      if (!this.#destroyed) handlers.ended(error);
+    };
+    call.on('data', (message: DaemonMessage) => {
+      if (ended || this.#destroyed) return;
+      try {
+        handlers.message(toDownMessage(message));
+      } catch (error) {
+        call.cancel();
+        end(PalyraError.from(error));
+      }
+    });
+    // A refusal comes as 'error' before 'end'; a plain close only as 'end', after the last message.
+    call.on('error', (error: ServiceError) => end(toLinkError(error, this.endpoint)));
+    call.on('end', () => end(null));
+    const send = (message: UpMessage) => {
+      if (!ended && !this.#destroyed && call.writable) call.write(fromUpMessage(message));
+    };
+    send(hello);
+    return {
+      send,
+      get congested() {
+        return call.writableNeedDrain;
+      },
+      finish: () => {
+        if (!ended && !this.#destroyed) call.end();
+      },
+    };
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#call?.cancel();
+    this.#client.close();
+  }
+}

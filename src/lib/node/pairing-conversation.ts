@@ -1,0 +1,242 @@
+/**
+ * The node's half of the pairing service, over one channel that trusts one CA. The order is the protocol: nothing that the code or this machine is known by
+ * leaves before the daemon's own proof held.
+ *
+ *   begin (locator, nonce, key) ─► daemon proof, time ─► checked ─► complete (code proof, possession, facts) ─► request id ─► material
+ */
+import type { KeyObject } from 'node:crypto';
+
+import { sleep, type Clock } from '../base/clock.js';
+import { PalyraError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
+import { NODE_PROTOCOL, type MachineFacts } from '../base/model.js';
+import { fullJitterDelayMs, type Random } from '../base/random.js';
+import { spkiOf } from '../identity/device-key.js';
+import {
+  awaitMessage,
+  codeProof,
+  deriveCodeKeys,
+  pairingTranscript,
+  signPossession,
+  verifyDaemonProof,
+} from '../identity/pairing-proof.js';
+import { fromFacts } from '../wire/grpc/convert.js';
+import {
+  PairingMethod,
+  PairingServiceClient,
+  PairingState,
+  type BeginPairingSessionResponse,
+  type CompletePairingSessionResponse,
+  type PairingMaterial,
+  type PairingRequestStatus,
+} from '../wire/grpc/generated/palyra/pairing/v1/pairing.js';
+import { assertSameTime } from './clock-skew.js';
+import { withDeadline } from './deadline.js';
+import type { DaemonCertificates } from './enroll-trust.js';
+import { channelCredentials, channelOptions, channelTarget, toLinkError, unaryCall } from './link/channel.js';
+
+export interface Waiting {
+  readonly requestId: string;
+  readonly expiresAt: number;
+  /** The daemon's words for the person here. */
+  readonly message: string;
+}
+
+export interface ConversationOptions {
+  /** `host:port`. */
+  readonly endpoint: string;
+  readonly daemon: DaemonCertificates;
+  readonly key: KeyObject;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Told when a person must answer first. */
+  readonly onPending: (waiting: Waiting) => void;
+}
+
+export interface JoinRequest {
+  readonly code: string;
+  /** A person typed the code; otherwise it came with a link. */
+  readonly typed: boolean;
+  readonly name: string;
+  readonly facts: MachineFacts;
+}
+
+const NONCE_BYTES = 32;
+/** A cut while the answer is ready is tried again this often; while a person thinks, until the request expires. */
+const MAX_RETRIES = 3;
+const RETRY = { baseMs: 500, capMs: 10_000, floorMs: 100 } as const;
+
+export class PairingConversation {
+  readonly #deps: { readonly clock: Clock; readonly random: Random; readonly log: Log };
+  readonly #options: ConversationOptions;
+  readonly #client: PairingServiceClient;
+  #serverCertificateSha256: string | null = null;
+  /** Added to our clock it is the daemon's. */
+  #clockOffsetMs = 0;
+
+  constructor(
+    deps: { readonly clock: Clock; readonly random: Random; readonly log: Log },
+    options: ConversationOptions,
+  ) {
+    this.#deps = deps;
+    this.#options = options;
+    const credentials = channelCredentials({
+      trustBundle: [options.daemon.caPem],
+      onServerCertificate: (sha256) => (this.#serverCertificateSha256 = sha256),
+    });
+    this.#client = new PairingServiceClient(channelTarget(options.endpoint), credentials, channelOptions);
+  }
+
+  /** Asks to join; returns the id of the request. Throws what the daemon refuses with, PAIRING_PROOF_INVALID when it does not know the code, CLOCK_SKEW. */
+  async request({ code, typed, name, facts }: JoinRequest): Promise<string> {
+    const { daemon, key } = this.#options;
+    const { clock, random } = this.#deps;
+    const keys = await deriveCodeKeys(code, daemon.caSpkiSha256);
+    const spki = spkiOf(key);
+    const nodeNonce = random.bytes(NONCE_BYTES);
+    const begun = await this.#call<BeginPairingSessionResponse>((callback) =>
+      this.#client.beginPairingSession(
+        {
+          protocol: NODE_PROTOCOL,
+          method: typed ? PairingMethod.PAIRING_METHOD_INVITE_CODE : PairingMethod.PAIRING_METHOD_QR_TOKEN,
+          locator: keys.locator,
+          nodeNonce,
+          publicKey: spki,
+        },
+        callback,
+      ),
+    );
+    const { sessionId, daemonNonce, daemonProof, daemonTimeMs } = begun;
+    if (daemonNonce.length !== NONCE_BYTES || sessionId === '')
+      throw new PalyraError('MESSAGE_INVALID', { detail: 'pairing session' });
+    const transcript = pairingTranscript({
+      caSpkiSha256: daemon.caSpkiSha256,
+      serverCertificateSha256: this.#serverCertificateSha256 ?? '',
+      spki,
+      nodeNonce,
+      daemonNonce,
+      locator: keys.locator,
+      sessionId,
+    });
+    if (!verifyDaemonProof(keys, transcript, daemonProof)) {
+      throw new PalyraError('PAIRING_PROOF_INVALID', { detail: 'the daemon does not know the code' });
+    }
+    assertSameTime(clock.now(), daemonTimeMs);
+    this.#clockOffsetMs = daemonTimeMs - clock.now();
+    const { status } = await this.#call<CompletePairingSessionResponse>((callback) =>
+      this.#client.completePairingSession(
+        {
+          sessionId,
+          codeProof: codeProof(keys, transcript),
+          possessionProof: signPossession(key, transcript),
+          requestedName: name,
+          facts: fromFacts(facts),
+        },
+        callback,
+      ),
+    );
+    if (status === undefined || status.requestId === '')
+      throw new PalyraError('MESSAGE_INVALID', { detail: 'pairing request' });
+    return status.requestId;
+  }
+
+  /**
+   * Waits for the answer, over cuts of the connection and restarts of the daemon. Throws PAIRING_REJECTED or PAIRING_EXPIRED with the daemon's words,
+   * DAEMON_UNREACHABLE when it stays away, or the signal's reason.
+   */
+  async awaitMaterial(requestId: string): Promise<PairingMaterial> {
+    const { clock, random, log } = this.#deps;
+    const { signal, endpoint, onPending } = this.#options;
+    let waiting: Waiting | null = null;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const material = await this.#watch(requestId, ({ expiresAtMs, message }) => {
+          attempt = 0;
+          const next = { requestId, expiresAt: expiresAtMs - this.#clockOffsetMs, message };
+          // The daemon repeats itself so that both sides notice a dead connection; people are told once.
+          if (waiting === null || waiting.message !== message) onPending(next);
+          waiting = next;
+        });
+        if (material !== null) return material;
+        throw new PalyraError('DAEMON_UNREACHABLE', { detail: `${endpoint}: the connection was cut` });
+      } catch (error) {
+        const failure = PalyraError.from(error);
+        const patient = waiting !== null && clock.now() < (waiting as Waiting).expiresAt;
+        if (!failure.retrySafe || (attempt >= MAX_RETRIES && !patient)) throw failure;
+        log.info('waiting for the daemon', { problem: failure.message });
+      }
+      await sleep(clock, fullJitterDelayMs(attempt, random, RETRY), signal);
+    }
+  }
+
+  /** Takes up an earlier request of this key. Null when it is over, or was never heard of: a new one is needed. */
+  async resume(requestId: string): Promise<PairingMaterial | null> {
+    try {
+      return await this.awaitMaterial(requestId);
+    } catch (error) {
+      const failure = PalyraError.from(error);
+      if (failure.retrySafe || failure.reason === 'CANCELLED' || this.#options.signal?.aborted === true) throw failure;
+      this.#deps.log.info('the earlier request to join is over', { request: requestId, reason: failure.reason });
+      return null;
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #call<Response>(start: Parameters<typeof unaryCall<Response>>[2]): Promise<Response> {
+    const { endpoint, timeoutMs, signal } = this.#options;
+    const late = () => new PalyraError('DAEMON_UNREACHABLE', { detail: `${endpoint}: it did not answer in time` });
+    return withDeadline(this.#deps.clock, { timeoutMs, signal, late }, (limit) => unaryCall(endpoint, limit, start));
+  }
+
+  /** One stream of states. Null when it ended before the answer. */
+  #watch(requestId: string, onPending: (status: PairingRequestStatus) => void): Promise<PairingMaterial | null> {
+    const { key, signal, endpoint } = this.#options;
+    const signedAtMs = Math.round(this.#deps.clock.now() + this.#clockOffsetMs);
+    const possessionProof = signPossession(key, awaitMessage(requestId, signedAtMs));
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const call = this.#client.awaitPairingMaterial({ requestId, signedAtMs, possessionProof });
+      const finish = (settle: () => void) => {
+        signal?.removeEventListener('abort', onAbort);
+        call.cancel();
+        settle();
+      };
+      const onAbort = () => finish(() => reject(PalyraError.from(signal?.reason, 'CANCELLED')));
+      signal?.addEventListener('abort', onAbort, { once: true });
+      call.on('data', (status: PairingRequestStatus) => {
+        try {
+          const material = answerOf(status);
+          if (material === null) onPending(status);
+          else finish(() => resolve(material));
+        } catch (error) {
+          finish(() => reject(PalyraError.from(error)));
+        }
+      });
+      call.on('error', (error) => finish(() => reject(toLinkError(error, endpoint))));
+      call.on('end', () => finish(() => resolve(null)));
+    });
+  }
+}
+
+/** Null while nobody has answered. */
+function answerOf(status: PairingRequestStatus): PairingMaterial | null {
+  const words = status.message === '' ? {} : { detail: status.message.slice(0, 1_000) };
+  switch (status.state) {
+    case PairingState.PAIRING_STATE_ISSUED:
+      if (status.material === undefined) throw new PalyraError('MESSAGE_INVALID', { detail: 'pairing material' });
+      return status.material;
+    case PairingState.PAIRING_STATE_PENDING:
+    case PairingState.PAIRING_STATE_APPROVED:
+      return null;
+    case PairingState.PAIRING_STATE_EXPIRED:
+      throw new PalyraError('PAIRING_EXPIRED', words);
+    case PairingState.PAIRING_STATE_REJECTED:
+    case PairingState.PAIRING_STATE_WITHDRAWN:
+      throw new PalyraError('PAIRING_REJECTED', words);
+    default:
+      throw new PalyraError('MESSAGE_INVALID', { detail: `pairing state ${status.state}` });
+  }
+}

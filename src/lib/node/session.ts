@@ -1,0 +1,259 @@
+/**
+ * One try to be online, from the first byte to the end of the link, whatever ends it.
+ *
+ *   register ─► hello ─► welcome ─► online: offers, results, heartbeats ─► ended
+ *                                      └─ stop asked: stopping ─► results confirmed ─► ended
+ *
+ * It never rejects: how it ended, and what that means for the next try, is its result. It leaves no timer, listener or connection behind.
+ */
+import type { Clock } from '../base/clock.js';
+import { PalyraError } from '../base/errors.js';
+import { Deferred } from '../base/lifecycle.js';
+import type { DownMessage, UpMessage, Welcome } from '../base/link-messages.js';
+import type { Log } from '../base/log.js';
+import type { LinkConnector, LinkStream, NodeLink, Registered, Registration } from './link/link.js';
+import type { NodeTimings } from './config.js';
+import { withDeadline } from './deadline.js';
+import type { Outbox } from './outbox.js';
+import type { Worker } from './worker.js';
+
+/** Without a word from the daemon for this many heartbeats the link is dead, whatever the socket says. */
+const SILENT_HEARTBEATS = 4;
+/** A result that is not confirmed for this many heartbeats is sent again. */
+const RESEND_HEARTBEATS = 2;
+
+export interface SessionDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly connect: LinkConnector;
+  readonly worker: Worker;
+  readonly outbox: Outbox;
+  /** The journal failed for good. */
+  readonly onFatal: (error: PalyraError) => void;
+}
+
+export interface SessionOptions {
+  readonly endpoint: string;
+  readonly registration: Registration;
+  readonly credit: number;
+  readonly timings: NodeTimings;
+  /** Asks for the graceful end. */
+  readonly stop: AbortSignal;
+  readonly onOnline: (registered: Registered) => void;
+  readonly onRoundTrip: (rttMs: number) => void;
+}
+
+export interface SessionEnd {
+  /** Milliseconds online; null when it never was. */
+  readonly onlineMs: number | null;
+  /** `retry`: soon. `slow`: an immediate try cannot help. `conflict`: another process uses this identity. `final`: never again. */
+  readonly verdict: 'retry' | 'slow' | 'conflict' | 'final' | 'stopped';
+  readonly error: PalyraError | null;
+}
+
+export function runSession(deps: SessionDeps, options: SessionOptions): Promise<SessionEnd> {
+  return new Session(deps, options).run();
+}
+
+class Session {
+  readonly #deps: SessionDeps;
+  readonly #options: SessionOptions;
+  readonly #link: NodeLink;
+  readonly #ended = new Deferred<Omit<SessionEnd, 'onlineMs'>>();
+  #stream: LinkStream | null = null;
+  #registered: Registered | null = null;
+  #onlineSince: number | null = null;
+  #heardAt = 0;
+  #beatAskedAt: number | null = null;
+  #stopTimer: () => void = () => {};
+
+  constructor(deps: SessionDeps, options: SessionOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#link = deps.connect(options.endpoint);
+  }
+
+  async run(): Promise<SessionEnd> {
+    const { worker, clock } = this.#deps;
+    const { stop } = this.#options;
+    const onStop = () => void this.#stop();
+    try {
+      await this.#register();
+      if (stop.aborted) return { onlineMs: null, verdict: 'stopped', error: null };
+      stop.addEventListener('abort', onStop, { once: true });
+      this.#greet();
+      const end = await this.#ended.promise;
+      return { ...end, onlineMs: this.#onlineSince === null ? null : clock.monotonic() - this.#onlineSince };
+    } catch (error) {
+      if (stop.aborted) return { onlineMs: null, verdict: 'stopped', error: null };
+      return { ...verdictOn(PalyraError.from(error)), onlineMs: null };
+    } finally {
+      stop.removeEventListener('abort', onStop);
+      this.#stopTimer();
+      worker.detach();
+      this.#link.destroy();
+    }
+  }
+
+  async #register(): Promise<void> {
+    const { endpoint, registration, stop, timings } = this.#options;
+    const deadline = { timeoutMs: timings.connectTimeoutMs, signal: stop, late: () => silent(endpoint) };
+    this.#registered = await withDeadline(this.#deps.clock, deadline, (signal) =>
+      this.#link.register(registration, signal),
+    );
+    if (this.#registered.deviceId !== registration.deviceId) throw new PalyraError('DEVICE_MISMATCH');
+  }
+
+  #greet(): void {
+    const { worker, outbox, clock } = this.#deps;
+    const { registration, credit, timings, endpoint } = this.#options;
+    const { bootId, storeId, protocol, facts } = registration;
+    this.#stopTimer = clock.schedule(timings.connectTimeoutMs, () => this.#end(verdictOn(silent(endpoint))));
+    this.#stream = this.#link.open(
+      {
+        kind: 'hello',
+        bootId,
+        storeId,
+        protocol,
+        version: facts.version,
+        credit,
+        lastEpoch: outbox.lastEpoch,
+        known: worker.known(),
+      },
+      {
+        message: (message) => this.#receive(message),
+        ended: (error) => this.#end(verdictOn(error ?? closedByDaemon(endpoint))),
+      },
+    );
+  }
+
+  #receive(message: DownMessage): void {
+    this.#heardAt = this.#deps.clock.monotonic();
+    switch (message.kind) {
+      case 'welcome':
+        this.#welcome(message);
+        return;
+      case 'beat':
+        if (this.#beatAskedAt !== null) this.#options.onRoundTrip(this.#heardAt - this.#beatAskedAt);
+        this.#beatAskedAt = null;
+        return;
+      case 'drain':
+        this.#deps.log.info('the daemon is about to stop', { reason: message.reason });
+        return;
+      case 'revoked':
+        this.#end(
+          verdictOn(new PalyraError('NODE_REVOKED', message.message === '' ? {} : { detail: message.message })),
+        );
+        return;
+      case 'superseded':
+        this.#end(this.#superseded(message.bootId));
+        return;
+      default:
+        if (this.#onlineSince === null)
+          this.#end(verdictOn(new PalyraError('MESSAGE_INVALID', { detail: 'no welcome' })));
+        else this.#deps.worker.receive(message);
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    const { outbox, worker, clock } = this.#deps;
+    if (this.#onlineSince !== null) return;
+    if (welcome.epoch < outbox.lastEpoch) {
+      const detail = `it is at epoch ${welcome.epoch}, this node has seen ${outbox.lastEpoch}`;
+      this.#end(verdictOn(new PalyraError('DAEMON_STATE_REGRESSED', { detail })));
+      return;
+    }
+    outbox.sawEpoch(welcome.epoch).catch((error: unknown) => this.#epochNotWritten(PalyraError.from(error)));
+    this.#onlineSince = clock.monotonic();
+    worker.attach(welcome, (message) => this.#send(message));
+    this.#options.onOnline(this.#registered!);
+    this.#stopTimer();
+    this.#beat(welcome.heartbeatMs);
+    if (this.#options.stop.aborted) void this.#stop();
+  }
+
+  /** On a full disk the epoch is written with the next rewrite of the journal, or at the next session. */
+  #epochNotWritten(error: PalyraError): void {
+    this.#deps.log.error('the epoch could not be written', { err: error });
+    if (error.reason === 'STORAGE_FAILED') this.#deps.onFatal(error);
+  }
+
+  /** Goes on whatever the handlers do: they never hold up a heartbeat. */
+  #beat(heartbeatMs: number): void {
+    const { clock, worker } = this.#deps;
+    const now = clock.monotonic();
+    if (now - this.#heardAt > SILENT_HEARTBEATS * heartbeatMs) {
+      this.#end(verdictOn(silent(this.#options.endpoint)));
+      return;
+    }
+    this.#beatAskedAt ??= now;
+    this.#send({ kind: 'heartbeat', active: worker.active() });
+    worker.resend(RESEND_HEARTBEATS * heartbeatMs);
+    this.#stopTimer = clock.schedule(heartbeatMs, () => this.#beat(heartbeatMs));
+  }
+
+  #send(message: UpMessage): void {
+    if (message.kind === 'progress' && this.#stream!.congested) return;
+    this.#stream!.send(message);
+  }
+
+  /** Lets handlers finish and their results be confirmed, within the grace period; then says goodbye. */
+  async #stop(): Promise<void> {
+    const stopped = { verdict: 'stopped', error: null } as const;
+    if (this.#onlineSince === null) {
+      this.#end(stopped);
+      return;
+    }
+    this.#send({ kind: 'stopping', reason: 'the node was asked to stop' });
+    const graceOver = new Deferred<void>();
+    const stopGrace = this.#deps.clock.schedule(this.#options.timings.stopGraceMs, () => graceOver.resolve());
+    await Promise.race([this.#deps.worker.drain(), graceOver.promise, this.#ended.promise]);
+    stopGrace();
+    // The daemon ends the link once it has read everything: waiting for that is waiting for the goodbye to arrive.
+    const stopGoodbye = this.#deps.clock.schedule(GOODBYE_MS, () => this.#end(stopped));
+    this.#stream!.finish();
+    await this.#ended.promise;
+    stopGoodbye();
+  }
+
+  #superseded(bootId: string): Omit<SessionEnd, 'onlineMs'> {
+    if (bootId === this.#options.registration.bootId)
+      return { verdict: 'retry', error: closedByDaemon(this.#options.endpoint) };
+    const detail = 'another process, perhaps on a copy of this machine, uses the same identity';
+    return { verdict: 'conflict', error: new PalyraError('NODE_ALREADY_RUNNING', { detail }) };
+  }
+
+  #end(end: Omit<SessionEnd, 'onlineMs'>): void {
+    this.#ended.resolve(
+      this.#options.stop.aborted && end.verdict === 'retry' ? { verdict: 'stopped', error: null } : end,
+    );
+  }
+}
+
+/** How long to wait for the daemon to end the link after the last message. */
+const GOODBYE_MS = 500;
+
+/** What an error means for the next try. */
+function verdictOn(error: PalyraError): Omit<SessionEnd, 'onlineMs'> {
+  switch (error.reason) {
+    case 'NODE_REVOKED':
+    case 'CERTIFICATE_REVOKED':
+      return { verdict: 'final', error };
+    case 'PROTOCOL_UNSUPPORTED':
+    case 'MESSAGE_INVALID':
+    case 'DEVICE_MISMATCH':
+    case 'DAEMON_STATE_REGRESSED':
+    case 'DAEMON_IDENTITY_MISMATCH':
+      return { verdict: 'slow', error };
+    default:
+      return { verdict: 'retry', error };
+  }
+}
+
+function silent(endpoint: string): PalyraError {
+  return new PalyraError('DAEMON_UNREACHABLE', { detail: `${endpoint}: it did not answer in time` });
+}
+
+function closedByDaemon(endpoint: string): PalyraError {
+  return new PalyraError('DAEMON_UNREACHABLE', { detail: `${endpoint}: the daemon closed the link` });
+}

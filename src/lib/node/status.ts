@@ -1,0 +1,122 @@
+/** What a running node says about itself: to the terminal it runs in, and through `control.ts` to `palyra node status`. Memory only. */
+import { toTimestamp, type Clock } from '../base/clock.js';
+import type { PalyraError, Reason } from '../base/errors.js';
+
+export type HostState = 'connecting' | 'online' | 'offline' | 'stopping' | 'conflict';
+
+/** One JSON document; times are RFC 3339. */
+export interface HostStatus {
+  readonly pid: number;
+  readonly version: string;
+  readonly deviceId: string;
+  readonly name: string;
+  readonly state: HostState;
+  /** Since when it is in this state. */
+  readonly since: string;
+  readonly daemon: { readonly name: string; readonly endpoint: string | null };
+  /** Of the last heartbeat on this link. */
+  readonly rttMs: number | null;
+  /** Rounds over the endpoints since the last good link. */
+  readonly attempts: number;
+  readonly nextTryAt: string | null;
+  /** Why it is not online, or why it last was not. */
+  readonly lastError: { readonly reason: Reason; readonly message: string } | null;
+  readonly capabilities: readonly string[];
+  /** Dispatches at work now. */
+  readonly running: number;
+}
+
+export interface StatusFacts {
+  readonly pid: number;
+  readonly version: string;
+  readonly deviceId: string;
+  readonly name: string;
+  readonly daemonName: string;
+  readonly capabilities: readonly string[];
+}
+
+export class StatusBoard {
+  readonly #clock: Clock;
+  readonly #running: () => number;
+  readonly #changed: (status: HostStatus) => void;
+  #facts: StatusFacts;
+  #state: HostState = 'connecting';
+  #since: number;
+  #endpoint: string | null = null;
+  #rttMs: number | null = null;
+  #attempts = 0;
+  #nextTryAt: number | null = null;
+  #lastError: PalyraError | null = null;
+
+  /** `changed` is told every change of state, not each round trip. */
+  constructor(
+    deps: { readonly clock: Clock; readonly running: () => number; readonly changed: (status: HostStatus) => void },
+    facts: StatusFacts,
+  ) {
+    this.#clock = deps.clock;
+    this.#running = deps.running;
+    this.#changed = deps.changed;
+    this.#facts = facts;
+    this.#since = deps.clock.now();
+  }
+
+  view(): HostStatus {
+    const { pid, version, deviceId, name, daemonName, capabilities } = this.#facts;
+    const error = this.#lastError;
+    return {
+      pid,
+      version,
+      deviceId,
+      name,
+      state: this.#state,
+      since: toTimestamp(this.#since)!,
+      daemon: { name: daemonName, endpoint: this.#endpoint },
+      rttMs: this.#rttMs,
+      attempts: this.#attempts,
+      nextTryAt: toTimestamp(this.#nextTryAt),
+      lastError: error === null ? null : { reason: error.reason, message: error.message },
+      capabilities,
+      running: this.#running(),
+    };
+  }
+
+  connecting(endpoint: string): void {
+    this.#endpoint = endpoint;
+    this.#nextTryAt = null;
+    this.#enter('connecting');
+  }
+
+  online(names: { readonly name: string; readonly daemonName: string }): void {
+    this.#facts = { ...this.#facts, ...names };
+    this.#lastError = null;
+    this.#enter('online');
+  }
+
+  roundTrip(rttMs: number): void {
+    this.#rttMs = Math.round(rttMs * 10) / 10;
+  }
+
+  waiting(state: 'offline' | 'conflict', o: { attempts: number; delayMs: number; error: PalyraError | null }): void {
+    this.#attempts = o.attempts;
+    this.#nextTryAt = this.#clock.now() + o.delayMs;
+    this.#lastError = o.error;
+    this.#rttMs = null;
+    this.#enter(state);
+  }
+
+  stopping(): void {
+    this.#nextTryAt = null;
+    this.#enter('stopping');
+  }
+
+  /** A link that stood for a while: what went wrong before it is over. */
+  settled(): void {
+    this.#attempts = 0;
+  }
+
+  #enter(state: HostState): void {
+    if (state !== this.#state) this.#since = this.#clock.now();
+    this.#state = state;
+    this.#changed(this.view());
+  }
+}
