@@ -80,7 +80,7 @@ describe('output of the command line', function () {
   it('keeps warnings in the document, and tells people on stderr', async () => {
     const env = { PALYRA_HOEM: '/nowhere' };
     const [json, plain] = await Promise.all([sandbox.json(['version'], { env }), sandbox.run(['version'], { env })]);
-    const documents = (json.document).warnings as string[];
+    const documents = json.document.warnings as string[];
     assert.deepEqual(documents, ['PALYRA_HOEM is not a variable of palyra; did you mean PALYRA_HOME?']);
     assert.equal(plain.stderr, `! ${documents[0] ?? ''}\n`);
   });

@@ -5,6 +5,8 @@ import { PROBE_MODULE, Sandbox, type RunningProcess } from '../support/palyra.js
 
 describe('a daemon and two machines', function () {
   this.timeout(120_000);
+  // Each step stands on the one before.
+  this.bail(true);
   let sandbox: Sandbox;
   let byLink: RunningProcess;
   let byCode: RunningProcess;

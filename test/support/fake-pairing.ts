@@ -22,6 +22,7 @@ import {
   type CompletePairingSessionRequest,
   type PairingMaterial,
   type PairingRequestStatus,
+  type PairingServiceServer,
 } from '../../src/lib/wire/grpc/generated/palyra/pairing/v1/pairing.js';
 import { toServiceError } from '../../src/lib/wire/grpc/status.js';
 import { DEVICE_ID } from './paired-directory.js';
@@ -100,7 +101,7 @@ export class FakePairing {
   }
 
   #serve(): void {
-    this.#server.addService(PairingServiceService, {
+    const service: PairingServiceServer = {
       beginPairingSession: (call, callback) => answer(callback, () => this.#begin(call.request)),
       completePairingSession: (call, callback) => answer(callback, () => this.#complete(call.request)),
       getPairingRequestStatus: (_call, callback) =>
@@ -133,7 +134,8 @@ export class FakePairing {
         }
         call.end();
       },
-    });
+    };
+    this.#server.addService(PairingServiceService, service);
   }
 
   #knownSpki: Buffer | null = null;

@@ -7,8 +7,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { processesBelow } from './processes.js';
 
-const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+export const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 export const PROBE_MODULE = fileURLToPath(new URL('../fixtures/plugin-probe/capabilities.js', import.meta.url));
 const COMMAND_TIMEOUT_MS = 30_000;
 const READY_TIMEOUT_MS = 20_000;
@@ -19,6 +20,7 @@ export interface RunOptions {
   readonly home?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  readonly cwd?: string;
   readonly timeoutMs?: number;
 }
 
@@ -33,7 +35,7 @@ export interface Finished {
 export type Document = any;
 
 export class Sandbox {
-  readonly directory = mkdtempSync(join(tmpdir(), 'palyra-test-'));
+  readonly directory = mkdtempSync(join(tmpdir(), 'palyra-cli-'));
   readonly #running = new Set<RunningProcess>();
   readonly #daemons = new Set<string>();
 
@@ -59,6 +61,7 @@ export class Sandbox {
     const child = spawn(process.execPath, [BIN, ...args], {
       env: { ...cleanEnvironment(), PALYRA_HOME: this.home(options.home ?? 'daemon'), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input ?? '');
@@ -102,6 +105,8 @@ export class Sandbox {
     for (const running of [...this.#running]) running.child.kill('SIGKILL');
     await Promise.allSettled([...this.#running].map((running) => running.finished));
     for (const home of this.#daemons) await this.run(['daemon', 'stop', '--now'], { home }).catch(() => undefined);
+    // What a failed test lost sight of.
+    for (const { pid } of processesBelow(this.directory)) process.kill(pid, 'SIGKILL');
     rmSync(this.directory, { recursive: true, force: true });
   }
 

@@ -2,20 +2,20 @@ import { Args, Flags } from '@oclif/core';
 import { systemClock } from '../../lib/base/clock.js';
 import { PalyraError } from '../../lib/base/errors.js';
 import { systemRandom } from '../../lib/base/random.js';
-import { BaseCommand } from '../../lib/cli/base-command.js';
 import { hookCapabilities } from '../../lib/cli/capability-hook.js';
 import { runningDaemon } from '../../lib/cli/daemon-control.js';
-import { durationFlag, parseLabels } from '../../lib/cli/flags.js';
-import { warnIfLoopbackOnly, tellInvite, waitForJoiners } from '../../lib/cli/invite-desk.js';
-import { findCode, findInvite, wantedName } from '../../lib/cli/join-input.js';
-import { certificateView, pairedLine, tellJoinStep } from '../../lib/cli/join-report.js';
+import { durationFlag } from '../../lib/cli/flags.js';
+import { inviteRequest, tellInvite, waitForJoiners, warnIfLoopbackOnly } from '../../lib/cli/invite-desk.js';
+import { JoinCommand, joinFlags } from '../../lib/cli/join-command.js';
+import { findInvite } from '../../lib/cli/join-input.js';
+import { certificateView, pairedLine } from '../../lib/cli/join-report.js';
 import { normalizeQrFlag, parseQrForm, showQr } from '../../lib/cli/qr-flag.js';
 import { openLog } from '../../lib/cli/service-log.js';
 import { listenForStop } from '../../lib/cli/signals.js';
 import type { CommandDocument } from '../../lib/cli/output.js';
 import type { SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
 
-export default class NodePair extends BaseCommand<typeof NodePair> {
+export default class NodePair extends JoinCommand<typeof NodePair> {
   static override summary = 'Invite a machine to join the daemon here, or join this machine to a daemon';
   static override description = `Without a target it makes an invite: a link, a code, and with --qr a QR code. One machine may use it, for 10 minutes, unless flags say otherwise.
 With a target, a link or a host, this machine asks to join; palyra node run <link> does the same and then stays connected.
@@ -45,11 +45,7 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
     }),
     address: Flags.string({ helpValue: '<host:port>', description: 'Address to put into the link' }),
     wait: Flags.boolean({ allowNo: true, description: 'Wait for the machine to join (default on a terminal)' }),
-    'invite-file': Flags.string({
-      helpValue: '<file>',
-      description: 'Joining: read the link from a file (also: PALYRA_INVITE_FILE, PALYRA_INVITE)',
-    }),
-    'code-stdin': Flags.boolean({ description: 'Joining by host: read the code from stdin' }),
+    ...joinFlags,
   };
 
   override async init(): Promise<void> {
@@ -67,16 +63,7 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
     const qr = this.flags.qr === undefined ? null : parseQrForm(this.flags.qr);
     const daemon = await runningDaemon(client);
     if (daemon === null) throw new PalyraError('DAEMON_NOT_HERE');
-    const { name, purpose, uses, expires, capability, address, label } = this.flags;
-    const invite = await client.createInvite({
-      ...(name === undefined ? {} : { name }),
-      ...(purpose === undefined ? {} : { purpose }),
-      ...(uses === undefined ? {} : { uses }),
-      ...(expires === undefined ? {} : { expiresInMs: expires }),
-      ...(capability === undefined ? {} : { capabilities: capability }),
-      ...(address === undefined ? {} : { address }),
-      labels: parseLabels(label ?? []),
-    });
+    const invite = await client.createInvite(inviteRequest(this.flags));
     warnIfLoopbackOnly(daemon, this.output);
     await tellInvite(invite, this.output, qr === null ? null : () => showQr(qr, invite.link, this.output));
     const waits =
@@ -91,16 +78,7 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
     const { log } = await openLog({ 'log-level': 'warn' }, this.output);
     const stop = listenForStop();
     const { pairing, changed } = await join(
-      {
-        target,
-        findCode: () => findCode(this.flags, this.canAsk),
-        stateDirectory: this.directories.nodeState,
-        name: wantedName(this.flags.name),
-        version: this.config.version,
-        registrations,
-        signal: stop.signal,
-        onStep: (step) => tellJoinStep(this.output, step),
-      },
+      { ...this.joinOptions(stop.signal), target, registrations },
       { clock: systemClock, random: systemRandom, log },
     ).finally(() => stop.dispose());
     this.output.done(pairedLine(pairing, changed));

@@ -1,20 +1,18 @@
-import { delimiter } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { systemClock } from '../../lib/base/clock.js';
 import { LOG_LEVELS, type Log } from '../../lib/base/log.js';
 import { systemRandom } from '../../lib/base/random.js';
-import { BaseCommand } from '../../lib/cli/base-command.js';
-import { hookCapabilities } from '../../lib/cli/capability-hook.js';
+import { collectCapabilities } from '../../lib/cli/capability-hook.js';
 import { assertSocketPath } from '../../lib/cli/directories.js';
-import { takeVariable } from '../../lib/cli/environment.js';
 import { HostStory } from '../../lib/cli/host-story.js';
-import { findCode, findInvite, wantedName } from '../../lib/cli/join-input.js';
-import { pairedLine, tellJoinStep } from '../../lib/cli/join-report.js';
+import { JoinCommand, joinFlags } from '../../lib/cli/join-command.js';
+import { findInvite } from '../../lib/cli/join-input.js';
+import { pairedLine } from '../../lib/cli/join-report.js';
 import { openLog } from '../../lib/cli/service-log.js';
 import { listenForStop, type StopRequest } from '../../lib/cli/signals.js';
 import type { SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
 
-export default class NodeRun extends BaseCommand<typeof NodeRun> {
+export default class NodeRun extends JoinCommand<typeof NodeRun> {
   static override summary = 'Run this machine as a node; with a link or a host, pair it first';
   static override description = `Stays in the foreground and reconnects for ever. It ends with exit code 78 when a person must act: this machine is not paired, or the
 daemon removed it. Ctrl-C stops it after running capabilities have ended; a second one stops it at once.`;
@@ -29,11 +27,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
   };
   static override flags = {
     name: Flags.string({ helpValue: '<name>', description: 'Name to ask for when pairing (also: PALYRA_NODE_NAME)' }),
-    'invite-file': Flags.string({
-      helpValue: '<file>',
-      description: 'Read the link from a file (also: PALYRA_INVITE_FILE, PALYRA_INVITE)',
-    }),
-    'code-stdin': Flags.boolean({ description: 'With a host: read the code from stdin' }),
+    ...joinFlags,
     'log-format': Flags.option({ options: ['pretty', 'json'] as const })({
       description: 'Log records on stderr instead of the story (also: PALYRA_LOG_FORMAT)',
     }),
@@ -62,11 +56,12 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
   }
 
   async #serve(log: Log, stop: StopRequest) {
-    const [{ createNodeHost }, capabilities] = await Promise.all([
-      import('../../lib/node/host.js'),
-      this.#capabilities(),
-    ]);
-    const { registrations, failures } = capabilities;
+    const { createNodeHost } = await import('../../lib/node/host.js');
+    const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
+    const { registrations, failures } = await collectCapabilities<SourcedRegistration>(
+      this.config,
+      loadCapabilityModules,
+    );
     for (const { plugin, message } of failures) this.warn(`plugin ${plugin} adds no capabilities: ${message}`);
     const invite = await findInvite(this.args.target, this.flags);
     if (invite !== null) await this.#pair(invite, registrations, log, stop);
@@ -93,19 +88,6 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
     };
   }
 
-  async #capabilities() {
-    const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
-    const paths = takeVariable('PALYRA_CAPABILITY_MODULES')?.split(delimiter) ?? [];
-    const [hooked, modules] = await Promise.all([
-      hookCapabilities<SourcedRegistration>(this.config),
-      loadCapabilityModules(paths),
-    ]);
-    return {
-      registrations: [...hooked.registrations, ...modules.registrations],
-      failures: [...hooked.failures, ...modules.failures],
-    };
-  }
-
   async #pair(
     target: string,
     registrations: readonly SourcedRegistration[],
@@ -114,16 +96,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
   ): Promise<void> {
     const { join } = await import('../../lib/node/join.js');
     const { pairing, changed } = await join(
-      {
-        target,
-        findCode: () => findCode(this.flags, this.canAsk),
-        stateDirectory: this.directories.nodeState,
-        name: wantedName(this.flags.name),
-        version: this.config.version,
-        registrations,
-        signal: stop.signal,
-        onStep: (step) => tellJoinStep(this.output, step),
-      },
+      { ...this.joinOptions(stop.signal), target, registrations },
       { clock: systemClock, random: systemRandom, log: log.scope('pairing') },
     );
     this.output.done(pairedLine(pairing, changed));

@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { Args, Flags } from '@oclif/core';
 import { systemClock } from '../../lib/base/clock.js';
-import { PalyraError } from '../../lib/base/errors.js';
-import type { DispatchView, JsonValue } from '../../lib/base/model.js';
+import type { DispatchView } from '../../lib/base/model.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
-import { outcomeHint, outcomeLine, progressLine } from '../../lib/cli/dispatch-report.js';
+import { progressLine, tellOutcome } from '../../lib/cli/dispatch-report.js';
 import { followDispatch, sendDispatch } from '../../lib/cli/dispatch-run.js';
 import { exitCodeOf, isSettled } from '../../lib/cli/exit-codes.js';
 import { durationFlag } from '../../lib/cli/flags.js';
-import { inputFromPairs, inputFromText } from '../../lib/cli/invoke-input.js';
+import { readInput } from '../../lib/cli/invoke-input.js';
 import { listenForStop } from '../../lib/cli/signals.js';
 import { StatusLine } from '../../lib/cli/status-line.js';
-import { printableJson } from '../../lib/cli/text.js';
 
 /** Nothing is said about a run that is over before a person would wonder. */
 const QUIET_MS = 300;
@@ -87,32 +85,17 @@ Ctrl-C stops waiting, not the run.`;
     };
   }
 
-  async #input(): Promise<JsonValue> {
-    const pairs = this.words.slice(2);
-    if (this.flags.input !== undefined) {
-      if (pairs.length > 0)
-        throw new PalyraError('USAGE_INVALID', { detail: 'give either --input or key=value, not both' });
-      return inputFromText(this.flags.input);
-    }
-    if (pairs.length === 0) return {};
-    const { capabilities } = await this.client().showNode(this.args.node);
-    const schema = capabilities.find((candidate) => candidate.name === this.args.capability)?.inputSchema ?? null;
-    return inputFromPairs(pairs, schema);
+  #input() {
+    return readInput(this.words.slice(2), this.flags.input, async () => {
+      const { capabilities } = await this.client().showNode(this.args.node);
+      return capabilities.find(({ name }) => name === this.args.capability)?.inputSchema ?? null;
+    });
   }
 
   #report(dispatch: DispatchView) {
-    process.exitCode = this.flags.wait ? exitCodeOf(dispatch.state) : 0;
-    if (dispatch.state === 'succeeded') {
-      this.output.result(printableJson(dispatch.output));
-      this.output.done(outcomeLine(dispatch));
-    } else if (this.flags.wait) {
-      this.output.say(`${this.output.paint('red', '✗')} ${outcomeLine(dispatch)}`);
-      const hint = outcomeHint(dispatch);
-      if (hint !== null) this.output.say(`  ${hint}`);
-    } else {
-      this.output.result(dispatch.id);
-      this.output.say(progressLine(dispatch));
-    }
+    const { wait } = this.flags;
+    process.exitCode = wait ? exitCodeOf(dispatch.state) : 0;
+    tellOutcome(this.output, dispatch, wait);
     return this.#document(dispatch);
   }
 

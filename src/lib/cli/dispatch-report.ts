@@ -1,9 +1,11 @@
 /** What is said about a dispatch: one line a state while it is awaited, one line when it is over. */
 import type { DispatchView } from '../base/model.js';
 import { spent } from './durations.js';
-import { printable } from './text.js';
+import { isSettled } from './exit-codes.js';
+import type { Output } from './output.js';
+import { printable, printableJson } from './text.js';
 
-/** A state that is worth a line while waiting; null for those that pass in a moment. */
+/** What a dispatch is doing now. */
 export function progressLine(dispatch: DispatchView): string {
   switch (dispatch.state) {
     case 'queued':
@@ -61,4 +63,21 @@ export function outcomeHint(dispatch: DispatchView): string | null {
     default:
       return 'Nothing was cancelled; it settles by itself';
   }
+}
+
+/** The result on stdout, the outcome on stderr. Of a run that nobody waited for, its id. */
+export function tellOutcome(output: Output, dispatch: DispatchView, waited: boolean): void {
+  if (dispatch.state === 'succeeded') {
+    output.result(printableJson(dispatch.output));
+    output.done(outcomeLine(dispatch));
+    return;
+  }
+  if (!waited && !isSettled(dispatch.state)) {
+    output.result(dispatch.id);
+    output.say(progressLine(dispatch));
+    return;
+  }
+  output.say(`${output.paint('red', '✗')} ${outcomeLine(dispatch)}`);
+  const hint = outcomeHint(dispatch);
+  if (hint !== null) output.say(`  ${hint}`);
 }

@@ -4,7 +4,9 @@ import type { NewInviteView } from '../base/model.js';
 import type { ControlPlaneClient } from '../client/control-plane-client.js';
 import { isLoopbackUrl } from './addresses.js';
 import { urlsOf, type DaemonStatus } from './daemon-report.js';
+import type { RouteBody } from '../wire/http/schemas.js';
 import { longDuration } from './durations.js';
+import { parseLabels } from './flags.js';
 import { inviteHeading, joinCommand, joinedLine, shortInviteId, typedCommand } from './invite-report.js';
 import type { Output } from './output.js';
 import { listenForStop } from './signals.js';
@@ -15,6 +17,31 @@ type Redemptions = NewInviteView['redeemedBy'];
 
 /** One wait at the daemon; short enough that the countdown moves. */
 const SLICE_MS = 1000;
+
+export interface InviteFlags {
+  readonly name?: string | undefined;
+  readonly purpose?: string | undefined;
+  readonly uses?: number | undefined;
+  /** Milliseconds. */
+  readonly expires?: number | undefined;
+  readonly capability?: string[] | undefined;
+  readonly address?: string | undefined;
+  readonly label?: readonly string[] | undefined;
+}
+
+/** What was not asked for is left to the daemon's defaults. Throws USAGE_INVALID for labels that cannot be read. */
+export function inviteRequest(flags: InviteFlags): RouteBody<'invites.create'> {
+  const { name, purpose, uses, expires, capability, address, label } = flags;
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(uses === undefined ? {} : { uses }),
+    ...(expires === undefined ? {} : { expiresInMs: expires }),
+    ...(capability === undefined ? {} : { capabilities: capability }),
+    ...(address === undefined ? {} : { address }),
+    labels: parseLabels(label ?? []),
+  };
+}
 
 export function warnIfLoopbackOnly(daemon: DaemonStatus, output: Output): void {
   const urls = urlsOf(daemon, 'public');

@@ -9,6 +9,20 @@ import type { JsonSchema, JsonValue } from '../base/model.js';
 /** The same limit as the daemon's, so that nothing larger is read into memory. */
 const MAX_INPUT_BYTES = 512 * 1024;
 
+/** From `--input`, else from pairs; the schema is asked for only when there are pairs to type. No input at all is `{}`. */
+export async function readInput(
+  pairs: readonly string[],
+  text: string | undefined,
+  findSchema: () => Promise<JsonSchema | null>,
+): Promise<JsonValue> {
+  if (text !== undefined) {
+    if (pairs.length > 0)
+      throw new PalyraError('USAGE_INVALID', { detail: 'give either --input or key=value, not both' });
+    return inputFromText(text);
+  }
+  return pairs.length === 0 ? {} : inputFromPairs(pairs, await findSchema());
+}
+
 /** `text=hello count=3`: as the schema says, else JSON when it reads as a number, boolean, null, object or array, else text. */
 export function inputFromPairs(pairs: readonly string[], schema: JsonSchema | null): JsonValue {
   const input: { [key: string]: JsonValue } = Object.create(null) as { [key: string]: JsonValue };

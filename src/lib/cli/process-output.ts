@@ -20,15 +20,15 @@ export function processOutput(argv: readonly string[] = process.argv.slice(2)): 
 }
 
 function direct(stream: NodeJS.WriteStream): Stream {
-  const write = stream.write.bind<NodeJS.WriteStream, [text: string], [], boolean>(stream);
-  return { write, isTTY: stream.isTTY };
+  const write = stream.write.bind(stream);
+  return { write: (text) => write(text), isTTY: stream.isTTY };
 }
 
 /** From now on whatever is written by others goes nowhere; callbacks are still called. */
 function hold(stream: NodeJS.WriteStream): void {
-  stream.write = ((_chunk: unknown, encoding?: unknown, callback?: unknown) => {
+  stream.write = (_chunk: unknown, encoding?: unknown, callback?: unknown) => {
     const done = typeof encoding === 'function' ? encoding : callback;
     if (typeof done === 'function') process.nextTick(done);
     return true;
-  });
+  };
 }

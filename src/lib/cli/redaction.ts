@@ -1,6 +1,6 @@
 /** The last line of defence for logs: a field whose name says secret is never written, and the code in an invite's path never appears. */
 const SECRET_NAME =
-  /^(?:.*[-_.])?(?:code|token|key|password|secret|cookie|authorization|pem|input|proof|invite_?link|link)$|(?:Code|Token|Key|Password|Secret|Cookie|Pem|Proof|Link)$/;
+  /^(?:code|token|key|password|secret|cookie|authorization|pem|proof|link|input)$|(?<!status|exit|error|grpc)(?:Code|Token|Key|Password|Secret|Cookie|Pem|Proof|Link)$/;
 const INVITE_PATH = /\/j\/[0-9a-z-]{8,}/gi;
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
 const MAX_DEPTH = 6;

@@ -1,7 +1,7 @@
 /** Text that came from elsewhere, made safe and measurable for a terminal. */
 
 // C0 and C1 controls, DEL, and the bidirectional controls that reorder what a person reads (Unicode TR9, CVE-2021-42574).
- 
+
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /** Names, labels and messages of other machines may hold escape sequences; none reaches the terminal. */
@@ -27,7 +27,6 @@ const WIDE =
 
 /** Terminal cells, by the East Asian Width of each grapheme (Unicode TR11). Colour sequences of our own are not counted. */
 export function displayWidth(text: string): number {
-   
   const plain = text.replace(/\u001b\[[0-9;]*m/g, '');
   if (/^[\u0020-\u007e]*$/.test(plain)) return plain.length;
   let width = 0;

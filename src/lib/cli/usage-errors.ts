@@ -44,7 +44,7 @@ function usageDetail(error: ParseError, flags: readonly string[]): string {
 /** oclif appends help and colours; the first paragraph says it all. */
 function firstSentence(message: string): string {
   const text = message
-     
+
     .replace(/\u001b\[[0-9;]*m/g, '')
     .replace(/See more help with --help/g, '')
     .replace(/^The following errors? occurred:\s*/, '');

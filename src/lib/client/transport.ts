@@ -1,9 +1,9 @@
 /**
- * Bytes to and from the daemon: one undici client over the local socket or a URL. Knows nothing of routes.
+ * Bytes to and from the daemon: undici connections over the local socket or a URL. Knows nothing of routes.
  * Failures become reasons: not running, not reachable (and why), time-out. Whether a request was already sent when the connection broke is kept,
  * because only an unsent one may be repeated without a thought.
  */
-import { Client, errors as undiciErrors } from 'undici';
+import { Pool, errors as undiciErrors } from 'undici';
 import { PalyraError } from '../base/errors.js';
 
 export interface TransportTarget {
@@ -34,23 +34,27 @@ export interface TransportAnswer {
 
 /** Answers are lists of nodes at most; more than this is not ours. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+/** Calls under way at once; more wait their turn. The daemon allows more than twice as many. */
+const MAX_CONNECTIONS = 100;
 const CONNECT_TIMEOUT_MS = 5000;
 /** A local daemon answers in microseconds; an idle connection is not worth keeping the process for. */
 const KEEP_ALIVE_MS = 2000;
 
 export class Transport {
-  readonly #client: Client;
+  readonly #client: Pool;
   readonly #target: TransportTarget;
 
   constructor(target: TransportTarget) {
     this.#target = target;
-    this.#client = new Client(target.baseUrl ?? 'http://localhost', {
+    this.#client = new Pool(target.baseUrl ?? 'http://localhost', {
       connect: {
         timeout: CONNECT_TIMEOUT_MS,
         ...(target.socketPath === undefined ? {} : { socketPath: target.socketPath }),
         ...(target.ca === undefined ? {} : { ca: target.ca }),
       },
       keepAliveTimeout: KEEP_ALIVE_MS,
+      // A call may wait for minutes: each has a connection of its own while it lasts, opened when needed.
+      connections: MAX_CONNECTIONS,
       pipelining: 1,
       // The request carries its own deadline below; these would cut a long wait short.
       headersTimeout: 0,

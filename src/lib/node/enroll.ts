@@ -68,7 +68,7 @@ const PENDING_FILE = 'join.json';
 /**
  * Pairs, or returns the identity when this machine is paired to that daemon already. Durable when it resolves.
  * Throws DAEMON_UNREACHABLE, DAEMON_IDENTITY_MISMATCH, CLOCK_SKEW, PAIRING_*, INVITE_REFUSED, NAME_TAKEN, NODE_ALREADY_PAIRED, NODE_ALREADY_RUNNING,
- * LINK_MALFORMED for a code that is none, STATE_* or CANCELLED.
+ * CODE_MALFORMED for a code that is none, STATE_* or CANCELLED.
  */
 export async function enroll(options: EnrollOptions, deps: EnrollDeps): Promise<NodeIdentity> {
   const { target, stateDirectory } = options;

@@ -108,11 +108,13 @@ class Host implements NodeHost {
     const identity = await readNodeIdentity(stateDirectory);
     if (identity === null) throw new PalyraError('NODE_NOT_PAIRED');
     const key = await readOrCreateDeviceKey(stateDirectory);
-    const outbox = await Outbox.open(
-      stateDirectory,
-      { clock, random, log: log.scope('outbox') },
-      { daemon: identity.caPin },
-    );
+    const outboxDeps = {
+      clock,
+      random,
+      log: log.scope('outbox'),
+      onFailed: (error: PalyraError) => this.#notWritten(error),
+    };
+    const outbox = await Outbox.open(stateDirectory, outboxDeps, { daemon: identity.caPin });
     lifecycle.add('outbox', () => outbox.close());
 
     const { catalog, failures } = Catalog.collect(this.#deps.registrations);
@@ -120,7 +122,6 @@ class Host implements NodeHost {
     const facts = nodeFacts(identity, version);
     const executor = new Executor({ clock, log: log.scope('executor') }, { slots: credit });
     lifecycle.add('handlers', () => executor.abandonAll(new Error('The node stops')));
-    const onFatal = (error: PalyraError) => this.#fatal.abort(error);
     const mediator = this.#deps.mediator ?? nobodyToAsk;
     const node = () => ({ ...facts, name: this.status()?.name ?? facts.name });
     const worker = new Worker({
@@ -131,7 +132,6 @@ class Host implements NodeHost {
       executor,
       mediator,
       node,
-      onFatal,
     });
 
     const names = { deviceId: identity.deviceId, name: identity.name, daemonName: identity.daemonName };
@@ -149,7 +149,7 @@ class Host implements NodeHost {
     const connect = this.#deps.connect ?? streamLinks({ certificatePem, keyPem: exportKey(key), trustBundle });
     return {
       endpoints: identity.nodeEndpoints,
-      session: { clock, log: log.scope('link'), connect, worker, outbox, onFatal },
+      session: { clock, log: log.scope('link'), connect, worker, outbox },
       registration: {
         deviceId: identity.deviceId,
         protocol: NODE_PROTOCOL,
@@ -161,6 +161,12 @@ class Host implements NodeHost {
       board,
       certificateFingerprint: facts.certificateFingerprint,
     };
+  }
+
+  /** A full disk passes: what matters is refused meanwhile. After a failed write nothing can be promised any more. */
+  #notWritten(error: PalyraError): void {
+    this.#deps.log.error('the outbox could not be written', { err: error });
+    if (error.reason === 'STORAGE_FAILED') this.#fatal.abort(error);
   }
 
   async #loop(parts: Parts, stop: AbortSignal): Promise<void> {

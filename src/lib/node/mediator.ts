@@ -2,7 +2,8 @@
  * Asks the person at this machine before a capability with `mediation: 'ask'` runs. A port: how to ask (desktop dialog, terminal, phone) is for its
  * implementations. The daemon has no say in it and cannot answer in the person's place.
  */
-import { REASONS } from '../base/errors.js';
+import type { Clock } from '../base/clock.js';
+import { PalyraError, REASONS } from '../base/errors.js';
 import type { DispatchError, JsonValue } from '../base/model.js';
 
 export interface MediationRequest {
@@ -28,3 +29,23 @@ export const nobodyToAsk: Mediator = {
     error: { code: 'NO_ONE_CAN_BE_ASKED', message: REASONS.NO_ONE_CAN_BE_ASKED.title },
   }),
 };
+
+/**
+ * Asks, until the time is over or `asking` aborts: null then. An implementation that fails is an answer too: nothing runs that nobody allowed.
+ */
+export async function askInTime(
+  deps: { readonly mediator: Mediator; readonly clock: Clock },
+  request: MediationRequest,
+  asking: AbortController,
+  timeLeftMs: number,
+): Promise<MediationAnswer | null> {
+  const stopTimer = deps.clock.schedule(timeLeftMs, () => asking.abort(new Error('The deadline passed')));
+  try {
+    return await deps.mediator.ask(request, asking.signal);
+  } catch (error) {
+    if (asking.signal.aborted) return null;
+    return { allowed: false, error: { code: 'MEDIATION_FAILED', message: PalyraError.from(error).message } };
+  } finally {
+    stopTimer();
+  }
+}

@@ -4,14 +4,14 @@
  *   (unknown) ──► received ──► started ──► done ──► tombstone        unknown and received: provably not started
  *                     └────────────────────────────────┘             started: may have run; done: here is the outcome
  *
- * Memory changes at the call; the returned promise says when the disk agrees. Who waits for it, and before doing what, is the worker's business.
+ * Memory changes at the call, the disk follows in the same order. The two records that something may have to wait for return a promise; what to wait for is
+ * the worker's business. A record that cannot be written is reported once, to `onFailed`.
  * Always true:
  *   1. The store id is made with the journal and changes only when the journal was lost.
  *   2. A tombstone outlives every deadline (24 h) by days, so a late offer of a finished dispatch is recognised.
  *   3. At every instant one file on disk holds everything that was confirmed, also while the journal is rewritten.
  */
-import { open as openFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
@@ -19,7 +19,10 @@ import type { KnownDispatch } from '../base/link-messages.js';
 import type { Log } from '../base/log.js';
 import type { Random } from '../base/random.js';
 import { RecordLog } from '../base/record-log.js';
+import { synced, toStorageError, type StateFs } from '../base/state-fs.js';
+import { systemFs } from '../base/system-fs.js';
 import type { Outcome } from './executor.js';
+import { NextGeneration } from './outbox-generation.js';
 import { OutboxTable, storeRecord, type OutboxEntry, type OutboxRecord, type Tombstone } from './outbox-table.js';
 
 export const OUTBOX_FILE_NAME = 'outbox.journal';
@@ -31,32 +34,37 @@ export interface OutboxDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** A record is not on disk: STORAGE_FULL, which may pass, or STORAGE_FAILED, which does not. Memory holds it all the same. */
+  readonly onFailed: (error: PalyraError) => void;
 }
 
 export interface OutboxOptions {
   /** Pin of the daemon's CA. */
   readonly daemon: string;
   readonly compactAboveBytes?: number;
+  readonly fs?: StateFs;
 }
 
 export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #path: string;
+  readonly #fs: StateFs;
   readonly #table: OutboxTable;
   readonly #compactAbove: number;
   #journal: RecordLog;
   /** The next generation while the journal is being rewritten: every record goes to both. */
-  #next: RecordLog | null = null;
+  #next: NextGeneration | null = null;
   #compacting: Promise<void> = Promise.resolve();
   #compactAt: number;
 
-  private constructor(deps: OutboxDeps, path: string, journal: RecordLog, table: OutboxTable, compactAbove: number) {
+  private constructor(deps: OutboxDeps, path: string, opened: LoadedJournal, options: OutboxOptions) {
     this.#deps = deps;
     this.#path = path;
-    this.#journal = journal;
-    this.#table = table;
-    this.#compactAbove = compactAbove;
-    this.#compactAt = compactAbove;
+    this.#fs = options.fs ?? systemFs;
+    this.#journal = opened.journal;
+    this.#table = opened.table;
+    this.#compactAbove = options.compactAboveBytes ?? COMPACT_ABOVE_BYTES;
+    this.#compactAt = this.#compactAbove;
   }
 
   /**
@@ -64,24 +72,25 @@ export class Outbox {
    * Throws STATE_CORRUPT, STATE_VERSION_UNSUPPORTED or STORAGE_*.
    */
   static async open(directory: string, deps: OutboxDeps, options: OutboxOptions): Promise<Outbox> {
+    const { fs = systemFs, daemon } = options;
     const path = join(directory, OUTBOX_FILE_NAME);
-    await rm(nextOf(path), { force: true });
-    let { journal, table } = await load(path, deps.log);
-    if (table.daemon !== null && table.daemon !== options.daemon) {
+    await remove(fs, nextOf(path));
+    let opened = await load(path, fs, deps.log);
+    if (opened.table.daemon !== null && opened.table.daemon !== daemon) {
       deps.log.info('the outbox belongs to another daemon and is begun anew', { path });
-      await journal.close();
-      await rm(path);
-      ({ journal, table } = await load(path, deps.log));
+      await opened.journal.close();
+      await remove(fs, path);
+      opened = await load(path, fs, deps.log);
     }
-    const outbox = new Outbox(deps, path, journal, table, options.compactAboveBytes ?? COMPACT_ABOVE_BYTES);
     try {
-      if (table.storeId === null) {
-        await outbox.#append(storeRecord(deps.random.bytes(16).toString('hex'), options.daemon, 0));
+      const outbox = new Outbox(deps, path, opened, options);
+      if (opened.table.storeId === null) {
+        await outbox.#append(storeRecord(deps.random.bytes(16).toString('hex'), daemon, 0));
       }
-      table.expire(deps.clock.now());
+      opened.table.expire(deps.clock.now());
       return outbox;
     } catch (error) {
-      await journal.close();
+      await opened.journal.close();
       throw error;
     }
   }
@@ -113,9 +122,8 @@ export class Outbox {
     return this.#table.known(alive);
   }
 
-  sawEpoch(epoch: number): Promise<void> {
-    if (epoch <= this.#table.lastEpoch) return Promise.resolve();
-    return this.#append({ t: 'epoch', epoch });
+  sawEpoch(epoch: number): void {
+    if (epoch > this.#table.lastEpoch) this.#note({ t: 'epoch', epoch });
   }
 
   received(entry: NewEntry): Promise<void> {
@@ -128,10 +136,9 @@ export class Outbox {
   }
 
   /** The outcome is kept until the daemon confirms that it has it. Nothing happens when the dispatch was forgotten meanwhile. */
-  done(id: string, outcome: Outcome): Promise<void> {
+  done(id: string, outcome: Outcome): void {
     const entry = this.#table.entries.get(id);
-    if (entry === undefined) return Promise.resolve();
-    return this.#append({ t: 'done', ...facts(entry), at: entry.at, outcome });
+    if (entry !== undefined) this.#note({ t: 'done', ...facts(entry), at: entry.at, outcome });
   }
 
   /** A later attempt of the same dispatch took over what is known. Memory only: after a crash the daemon names the attempt again. */
@@ -143,16 +150,27 @@ export class Outbox {
    * The daemon needs nothing more of it. `settled`: it has the outcome, so that no attempt may ever run again; otherwise a later attempt may, where running
    * twice is harmless or it never started.
    */
-  forget(id: string, settled: boolean): Promise<void> {
+  forget(id: string, settled: boolean): void {
     const entry = this.#table.entries.get(id);
-    if (entry === undefined) return Promise.resolve();
+    if (entry === undefined) return;
     const again = !settled && (entry.idempotent || !hasStarted(entry));
-    return this.#append({ t: 'gone', id, attempt: entry.attempt, again, at: this.#deps.clock.now() });
+    this.#note({ t: 'gone', id, attempt: entry.attempt, again, at: this.#deps.clock.now() });
   }
 
   /** The record could not be written and nothing happened: as if the offer had never come. */
   discard(id: string): void {
+    const entry = this.#table.entries.get(id);
+    if (entry === undefined) return;
     this.#table.entries.delete(id);
+    // The copy that is being made may hold it already.
+    void this.#next
+      ?.mirror({ t: 'gone', id, attempt: entry.attempt, again: true, at: this.#deps.clock.now() })
+      .catch(() => undefined);
+  }
+
+  /** Resolves when everything told so far is on disk; rejects when the last of it cannot be written. */
+  flushed(): Promise<void> {
+    return this.#journal.flushed();
   }
 
   async close(): Promise<void> {
@@ -160,44 +178,65 @@ export class Outbox {
     await this.#journal.close();
   }
 
-  #append(record: OutboxRecord): Promise<void> {
+  /** For records that nothing waits for. */
+  #note(record: OutboxRecord): void {
+    this.#append(record).catch(() => undefined);
+  }
+
+  async #append(record: OutboxRecord): Promise<void> {
     this.#table.apply(record);
     const written = this.#journal.append(record);
-    // A failed write to the next generation only ends the rewrite; the current one still holds everything.
-    const mirrored = this.#next?.append(record).catch(() => undefined);
+    const mirrored = this.#next?.mirror(record);
     if (this.#next === null && this.#journal.bytes > this.#compactAt) this.#compacting = this.#compact();
-    return mirrored === undefined ? written : Promise.all([written, mirrored]).then(() => undefined);
+    try {
+      await Promise.all([written, mirrored]);
+    } catch (error) {
+      const failure = PalyraError.from(error, 'STORAGE_FAILED');
+      this.#deps.onFailed(failure);
+      throw failure;
+    }
   }
 
   /** Writes what is alive into a new file while both are appended to, then puts it in the place of the old one. Never rejects. */
   async #compact(): Promise<void> {
     const nextPath = nextOf(this.#path);
     this.#compactAt = Infinity;
-    let next: RecordLog | null = null;
+    let next: NextGeneration | null = null;
     try {
-      next = (await RecordLog.open(nextPath)).log;
+      next = new NextGeneration((await RecordLog.open(nextPath, { fs: this.#fs })).log);
       // From here to the assignment nothing is awaited: the copy and the records that follow it have no gap.
       this.#table.expire(this.#deps.clock.now());
-      const copied = this.#table.toRecords().map((record) => next!.append(record));
+      const copied = Promise.all(this.#table.toRecords().map((record) => next!.mirror(record)));
       this.#next = next;
-      await Promise.all(copied);
-      await next.flushed();
-      await rename(nextPath, this.#path);
-      await syncDirectory(join(this.#path, '..'));
-      const old = this.#journal;
-      this.#journal = next;
-      this.#next = null;
-      // What is alive may itself be large: the next rewrite waits until as much again was written.
-      this.#compactAt = Math.max(this.#compactAbove, this.#journal.bytes * 2);
-      await old.close().catch(() => undefined);
+      await copied;
+      await next.journal.flushed();
+      next.takeOver();
+      await this.#fs.rename(nextPath, this.#path);
     } catch (error) {
       this.#next = null;
       this.#compactAt = this.#journal.bytes + this.#compactAbove;
       this.#deps.log.warn('the outbox could not be rewritten; it goes on growing', { err: error });
-      await next?.close().catch(() => undefined);
-      await rm(nextPath, { force: true }).catch(() => undefined);
+      await next?.journal.close().catch(() => undefined);
+      await remove(this.#fs, nextPath).catch(() => undefined);
+      return;
     }
+    const old = this.#journal;
+    try {
+      await synced(this.#fs.syncDirectory(dirname(this.#path)), this.#path);
+    } catch (error) {
+      this.#deps.onFailed(toStorageError(error, this.#path));
+    }
+    this.#journal = next.journal;
+    this.#next = null;
+    // What is alive may itself be large: the next rewrite waits until as much again was written.
+    this.#compactAt = Math.max(this.#compactAbove, this.#journal.bytes * 2);
+    await old.close().catch(() => undefined);
   }
+}
+
+interface LoadedJournal {
+  readonly journal: RecordLog;
+  readonly table: OutboxTable;
 }
 
 export interface NewEntry {
@@ -217,8 +256,8 @@ function hasStarted(entry: OutboxEntry): boolean {
   return entry.phase !== 'received';
 }
 
-async function load(path: string, log: Log): Promise<{ journal: RecordLog; table: OutboxTable }> {
-  const { log: journal, records, truncatedBytes } = await RecordLog.open(path);
+async function load(path: string, fs: StateFs, log: Log): Promise<LoadedJournal> {
+  const { log: journal, records, truncatedBytes } = await RecordLog.open(path, { fs });
   if (truncatedBytes > 0) log.warn('the end of the outbox was torn and was cut', { path, truncatedBytes });
   const table = new OutboxTable();
   try {
@@ -231,15 +270,12 @@ async function load(path: string, log: Log): Promise<{ journal: RecordLog; table
   }
 }
 
-function nextOf(path: string): string {
-  return `${path}.next`;
+async function remove(fs: StateFs, path: string): Promise<void> {
+  await fs.remove(path).catch((error: unknown) => {
+    throw toStorageError(error, path);
+  });
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await openFile(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+function nextOf(path: string): string {
+  return `${path}.next`;
 }

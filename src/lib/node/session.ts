@@ -28,8 +28,6 @@ export interface SessionDeps {
   readonly connect: LinkConnector;
   readonly worker: Worker;
   readonly outbox: Outbox;
-  /** The journal failed for good. */
-  readonly onFatal: (error: PalyraError) => void;
 }
 
 export interface SessionOptions {
@@ -163,19 +161,13 @@ class Session {
       this.#end(verdictOn(new PalyraError('DAEMON_STATE_REGRESSED', { detail })));
       return;
     }
-    outbox.sawEpoch(welcome.epoch).catch((error: unknown) => this.#epochNotWritten(PalyraError.from(error)));
+    outbox.sawEpoch(welcome.epoch);
     this.#onlineSince = clock.monotonic();
     worker.attach(welcome, (message) => this.#send(message));
     this.#options.onOnline(this.#registered!);
     this.#stopTimer();
     this.#beat(welcome.heartbeatMs);
     if (this.#options.stop.aborted) void this.#stop();
-  }
-
-  /** On a full disk the epoch is written with the next rewrite of the journal, or at the next session. */
-  #epochNotWritten(error: PalyraError): void {
-    this.#deps.log.error('the epoch could not be written', { err: error });
-    if (error.reason === 'STORAGE_FAILED') this.#deps.onFatal(error);
   }
 
   /** Goes on whatever the handlers do: they never hold up a heartbeat. */

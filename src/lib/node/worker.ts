@@ -11,7 +11,6 @@
  *   2. A handler never starts after the dispatch's deadline, nor after a cancel or a drop.
  */
 import type { Clock } from '../base/clock.js';
-import { PalyraError } from '../base/errors.js';
 import { Deferred } from '../base/lifecycle.js';
 import type { DownMessage, KnownDispatch, Offer, UpMessage, Welcome } from '../base/link-messages.js';
 import type { Log } from '../base/log.js';
@@ -20,7 +19,7 @@ import { admit } from './admission.js';
 import type { CapabilityDefinition, NodeFacts } from './capabilities/capability.js';
 import type { Catalog } from './capabilities/catalog.js';
 import type { Executor, Outcome, Run, Slot } from './executor.js';
-import type { Mediator } from './mediator.js';
+import { askInTime, type Mediator } from './mediator.js';
 import type { Outbox } from './outbox.js';
 import type { OutboxEntry } from './outbox-table.js';
 import { Reporter } from './reporter.js';
@@ -33,8 +32,6 @@ export interface WorkerDeps {
   readonly executor: Executor;
   readonly mediator: Mediator;
   readonly node: () => NodeFacts;
-  /** The journal failed for good (STORAGE_FAILED): nothing may be accepted any more. */
-  readonly onFatal: (error: PalyraError) => void;
 }
 
 /** Messages down that concern dispatches; the session handles the others. */
@@ -104,7 +101,7 @@ export class Worker {
         return;
       case 'result_ack': {
         const entry = this.#deps.outbox.get(message.id);
-        if (entry?.phase === 'done') this.#write(this.#deps.outbox.forget(message.id, true));
+        if (entry?.phase === 'done') this.#deps.outbox.forget(message.id, true);
         this.#checkIdle();
         return;
       }
@@ -201,13 +198,18 @@ export class Worker {
       const written = outbox.started({ ...entry, attempt: job.attempt });
       if (!definition.idempotent) {
         if (!(await this.#durable(job, offer, written))) return this.#end(job, slot);
-      } else this.#write(written.then(() => this.#sayStarted(job)));
+      } else {
+        written.then(
+          () => this.#sayStarted(job),
+          () => undefined,
+        );
+      }
     }
     if (job.dropped) return this.#end(job, slot);
     if (job.cancelled) return this.#finish(job, slot, { kind: 'cancelled', started: false });
     const timeLeft = deadline - clock.monotonic();
     if (timeLeft <= 0) {
-      this.#write(outbox.forget(job.id, false));
+      outbox.forget(job.id, false);
       this.#reporter.reject(job, 'past-deadline', 'Its deadline passed before it could start');
       return this.#end(job, slot);
     }
@@ -227,28 +229,20 @@ export class Worker {
   }
 
   /** Null when it was not answered: cancelled, dropped or past the deadline. */
-  async #ask(job: Job, offer: Offer, definition: CapabilityDefinition, input: JsonValue, timeLeftMs: number) {
+  #ask(job: Job, offer: Offer, definition: CapabilityDefinition, input: JsonValue, timeLeftMs: number) {
     this.#reporter.send({ kind: 'received', id: job.id, attempt: job.attempt });
     this.#reporter.send({ kind: 'mediation', id: job.id, attempt: job.attempt });
     const { id, requestedBy } = offer;
+    const { mediator, clock } = this.#deps;
     const request = { id, capability: definition.name, summary: definition.summary, input, requestedBy };
-    const { signal } = job.asking;
-    const stopTimer = this.#deps.clock.schedule(timeLeftMs, () => job.asking.abort(new Error('The deadline passed')));
-    try {
-      return await this.#deps.mediator.ask(request, signal);
-    } catch (error) {
-      if (signal.aborted) return null;
-      return { allowed: false, error: { code: 'MEDIATION_FAILED', message: PalyraError.from(error).message } } as const;
-    } finally {
-      stopTimer();
-    }
+    return askInTime({ mediator, clock }, request, job.asking, timeLeftMs);
   }
 
   /** The outcome is said at once; it is written meanwhile, and kept until it is confirmed. */
   async #finish(job: Job, slot: Slot, outcome: Outcome): Promise<void> {
     const { outbox } = this.#deps;
     if (!job.dropped) {
-      this.#write(outbox.done(job.id, outcome));
+      outbox.done(job.id, outcome);
       const entry = outbox.get(job.id);
       if (entry !== undefined) this.#reporter.report(entry);
     }
@@ -285,7 +279,7 @@ export class Worker {
     if (entry !== undefined) {
       // Not alive: an earlier process was cut before it could say how it ended.
       const started = entry.phase === 'started';
-      if (entry.phase !== 'done') this.#write(outbox.done(id, { kind: 'cancelled', started }));
+      if (entry.phase !== 'done') outbox.done(id, { kind: 'cancelled', started });
       this.#reporter.report(outbox.get(id)!);
     } else if (outbox.tombstone(id) === undefined) this.#reporter.cancelled({ id, attempt }, false);
   }
@@ -300,7 +294,7 @@ export class Worker {
       job.run?.cancel();
       this.#jobs.delete(id);
     }
-    this.#write(this.#deps.outbox.forget(id, false));
+    this.#deps.outbox.forget(id, false);
     this.#checkIdle();
   }
 
@@ -314,23 +308,11 @@ export class Worker {
     try {
       await written;
       return true;
-    } catch (error) {
+    } catch {
       this.#deps.outbox.discard(job.id);
       if (!job.dropped) this.#reporter.reject(offer, 'busy', 'The node cannot write its journal');
-      this.#writeFailed(error);
       return false;
     }
-  }
-
-  /** For records that nothing waits for. */
-  #write(written: Promise<void>): void {
-    written.catch((error: unknown) => this.#writeFailed(error));
-  }
-
-  #writeFailed(error: unknown): void {
-    const failure = PalyraError.from(error, 'STORAGE_FAILED');
-    this.#deps.log.error('the outbox could not be written', { err: failure });
-    if (failure.reason === 'STORAGE_FAILED') this.#deps.onFatal(failure);
   }
 
   #checkIdle(): void {

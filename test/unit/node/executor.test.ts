@@ -88,6 +88,7 @@ describe('the executor', () => {
       Object.assign(new Error('boom'), { name: 'CapabilityFailure', code: 'not a code' }),
     ]) {
       const { outcome } = run(() => {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- plugins do
         throw thrown;
       });
       const result = await outcome;

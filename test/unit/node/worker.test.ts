@@ -60,7 +60,12 @@ describe('the worker', () => {
     ...over,
   });
   const attach = (over: Partial<Welcome> = {}) => worker.attach(welcome(over), (message) => sent.push(message));
-  const openOutbox = () => Outbox.open(directory(), { clock, random: systemRandom, log: silentLog }, { daemon: 'PIN' });
+  const openOutbox = () =>
+    Outbox.open(
+      directory(),
+      { clock, random: systemRandom, log: silentLog, onFailed: (error) => assert.fail(error) },
+      { daemon: 'PIN' },
+    );
   const makeWorker = (mediator: Mediator = nobodyToAsk) => {
     idempotent = new HeldHandler();
     effectful = new HeldHandler();
@@ -76,8 +81,7 @@ describe('the worker', () => {
       ),
     ]);
     const executor = new Executor({ clock, log: silentLog }, { slots: 2 });
-    const onFatal = (error: Error) => assert.fail(error);
-    return new Worker({ clock, log: silentLog, catalog, outbox, executor, mediator, node: () => nodeFacts, onFatal });
+    return new Worker({ clock, log: silentLog, catalog, outbox, executor, mediator, node: () => nodeFacts });
   };
   /** As a new process would find it. */
   const restart = async () => {

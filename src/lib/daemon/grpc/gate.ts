@@ -47,6 +47,8 @@ export class RpcGate {
   readonly #port: GrpcPort;
   readonly #contexts = new WeakMap<Metadata, RpcContext>();
   readonly #budget: DenialBudget;
+  #openCalls = 0;
+  #onIdle: (() => void) | null = null;
 
   constructor(deps: GateDeps, port: GrpcPort) {
     this.#deps = deps;
@@ -57,6 +59,7 @@ export class RpcGate {
   /** For the server's options. A refused call never reaches its handler, and no message of it is read. */
   readonly interceptor: ServerInterceptor = (method, call) => {
     const connection = this.#deps.front.connectionBetween(call.getConnectionInfo());
+    let admitted = false;
     const intercepted = new ServerInterceptingCall(call, {
       start: (next) =>
         next({
@@ -67,7 +70,13 @@ export class RpcGate {
               intercepted.sendStatus(toServiceError(this.#toError(method.path, error)));
               return;
             }
+            this.#openCalls += 1;
+            admitted = true;
             nextMetadata(metadata);
+          },
+          // Also after a call that ended well: grpc-js tells once that nothing more can be sent.
+          onCancel: () => {
+            if (admitted) this.#callEnded();
           },
         }),
       sendStatus: (status, next) => {
@@ -77,6 +86,18 @@ export class RpcGate {
     });
     return intercepted;
   };
+
+  /** Resolves when every admitted call has been given its status, or after `timeoutMs`. For one caller: the server that closes. */
+  async idle(timeoutMs: number): Promise<void> {
+    if (this.#openCalls === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#deps.clock.schedule(timeoutMs, resolve);
+      this.#onIdle = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
 
   /** The context of an admitted call. */
   contextOf(call: { readonly metadata: Metadata }): RpcContext {
@@ -111,6 +132,11 @@ export class RpcGate {
     if (deviceOn !== undefined) return { connection, caller: deviceOn(connection) };
     if (row.who === 'device') throw new PalyraError('UNAUTHENTICATED');
     return { connection, caller: anonymousCaller(connection.address) };
+  }
+
+  #callEnded(): void {
+    this.#openCalls -= 1;
+    if (this.#openCalls === 0) this.#onIdle?.();
   }
 
   #countDenial(connection: Connection): void {

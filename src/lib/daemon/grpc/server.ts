@@ -3,7 +3,7 @@
  */
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../base/clock.js';
+import { sleep, type Clock } from '../../base/clock.js';
 import type { RpcGate } from './gate.js';
 
 /** Frame limit of the node protocol, both ways. The largest legitimate message is a result of 1 MiB less its envelope. */
@@ -25,6 +25,9 @@ const LIMITS = {
   'grpc.enable_channelz': 0,
 } as const;
 
+/** From the last status to the end of its connection. */
+const FLUSH_MS = 50;
+
 export interface GrpcServerOptions {
   /** Closes a connection without a call for this long; absent: never. */
   readonly idleMs?: number;
@@ -33,9 +36,11 @@ export interface GrpcServerOptions {
 export class GrpcServer {
   readonly #server: Server;
   readonly #inject: (socket: Duplex) => void;
+  readonly #gate: RpcGate;
   readonly #clock: Clock;
 
   constructor({ gate, clock }: { readonly gate: RpcGate; readonly clock: Clock }, options: GrpcServerOptions = {}) {
+    this.#gate = gate;
     this.#clock = clock;
     this.#server = new Server({
       ...LIMITS,
@@ -55,15 +60,13 @@ export class GrpcServer {
     this.#inject(socket);
   }
 
-  /** Lets calls end for up to `graceMs`, then ends them. */
+  /**
+   * Waits up to `graceMs` for calls to end, then ends the connections. A status that has been given still needs a moment to leave: a session
+   * that is closed at once drops it, and its peer would see a lost connection instead of the reason.
+   */
   async close(graceMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#clock.schedule(graceMs, resolve);
-      this.#server.tryShutdown(() => {
-        cancel();
-        resolve();
-      });
-    });
+    await this.#gate.idle(graceMs);
+    await sleep(this.#clock, FLUSH_MS);
     this.#server.forceShutdown();
   }
 }

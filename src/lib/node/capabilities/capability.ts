@@ -13,7 +13,7 @@ export interface CapabilityContext {
   /** Aborts on cancel, time-out and shutdown; `signal.reason` is an Error. A run that ignores it is abandoned, its result dropped. */
   readonly signal: AbortSignal;
   /** Up to 64 KiB of JSON, at most 10 a second are sent on; the rest are dropped. */
-  progress(value: JsonValue): void;
+  readonly progress: (value: JsonValue) => void;
   /** Facts about this node, for `system.identity` and the like. */
   readonly node: NodeFacts;
 }

@@ -1,0 +1,28 @@
+/** What `node pair <target>` and `node run <target>` share: the flags of a machine that joins, and what the joining needs to know of them. */
+import { Flags, type Command } from '@oclif/core';
+import { BaseCommand } from './base-command.js';
+import { findCode, wantedName, type JoinFlags } from './join-input.js';
+import { tellJoinStep, type JoinStep } from './join-report.js';
+
+export const joinFlags = {
+  'invite-file': Flags.string({
+    helpValue: '<file>',
+    description: 'Joining: read the link from a file (also: PALYRA_INVITE_FILE, PALYRA_INVITE)',
+  }),
+  'code-stdin': Flags.boolean({ description: 'Joining by host: read the code from stdin' }),
+};
+
+export abstract class JoinCommand<T extends typeof Command> extends BaseCommand<T> {
+  /** The options of a join, but for the target and the capabilities. */
+  protected joinOptions(signal: AbortSignal) {
+    const flags = this.flags as JoinFlags & { readonly name?: string };
+    return {
+      findCode: () => findCode(flags, this.canAsk),
+      stateDirectory: this.directories.nodeState,
+      name: wantedName(flags.name),
+      version: this.config.version,
+      signal,
+      onStep: (step: JoinStep) => tellJoinStep(this.output, step),
+    };
+  }
+}
