@@ -17,7 +17,7 @@ import {
   type RouteId,
 } from '../../src/lib/wire/http/routes.js';
 import { SCHEMAS } from '../../src/lib/wire/http/schemas.js';
-import { ask, startTestDaemon, type HttpAsk, type TestDaemon } from '../support/test-daemon.js';
+import { ask, eventually, startTestDaemon, type HttpAsk, type TestDaemon } from '../support/test-daemon.js';
 import { pairTestNode } from '../support/test-node.js';
 
 const ALL = Object.entries(ROUTES) as [RouteId, Route][];
@@ -210,10 +210,10 @@ describe('the HTTP API', () => {
     waiting.on('error', () => undefined);
     waiting.setHeader('content-type', 'application/json');
     waiting.end(JSON.stringify({ capability: 'echo', input: {}, queueMs: 60_000, timeoutMs: 60_000 }));
-    let open = 0;
-    while (open === 0) open = (await owner({ path: '/v1/daemon' })).json.daemon.dispatches.open;
+    const open = async () => (await owner({ path: '/v1/daemon' })).json.daemon.dispatches.open as number;
+    await eventually('the dispatch is open', async () => (await open()) === 1);
     controller.abort();
     await new Promise((resolve) => waiting.once('close', resolve));
-    assert.equal((await owner({ path: '/v1/daemon' })).json.daemon.dispatches.open, 1);
+    assert.equal(await open(), 1);
   });
 });

@@ -58,8 +58,9 @@ describe('what a person gets wrong', function () {
     let received = 0;
     let connections = 0;
     const server = createTlsServer({ key: keyPem, cert: certificatePem + other.certificatePem, ALPNProtocols: ['h2'] });
+    server.on('connection', () => (connections += 1));
+    server.on('tlsClientError', () => undefined);
     server.on('secureConnection', (socket) => {
-      connections += 1;
       socket.on('data', (bytes) => (received += bytes.length)).on('error', () => undefined);
     });
     server.listen(0, '127.0.0.1');
@@ -171,13 +172,14 @@ describe('what the clocks get wrong', function () {
   this.timeout(60_000);
   let sandbox: Sandbox;
   let target: TestDaemon;
-  let offsetMs = 0;
+  let offsetMs: number;
 
-  before(async () => {
+  beforeEach(async () => {
     sandbox = new Sandbox();
+    offsetMs = 0;
     target = await startTestDaemon({}, { clock: { ...systemClock, now: () => systemClock.now() + offsetMs } });
   });
-  after(async () => {
+  afterEach(async () => {
     await target.dispose();
     await sandbox.dispose();
   });
@@ -186,25 +188,22 @@ describe('what the clocks get wrong', function () {
     offsetMs = -HOUR_MS;
     const { link } = await newInvite(target, { expiresInMs: 30_000 });
     offsetMs = 0;
-    await assertRefused(sandbox, ['node', 'run', link], {
-      reason: 'INVITE_REFUSED',
-      exit: 78,
-      hints: /palyra node pair/,
-    });
+    const expected = { reason: 'INVITE_REFUSED', exit: 78, hints: /palyra node pair/ };
+    await assertRefused(sandbox, ['node', 'run', link], expected);
   });
 
-  it('a clock that is far behind or ahead of the daemon: said as what it is, and the invite is still good', async () => {
-    const { link, id } = await newInvite(target, { expiresInMs: 24 * HOUR_MS, name: 'late' });
-    for (const [minutes, direction] of [
-      [10, 'behind'],
-      [-10, 'ahead of'],
-    ] as const) {
+  for (const [minutes, direction] of [
+    [10, 'behind'],
+    [-10, 'ahead of'],
+  ] as const) {
+    it(`a clock 10 minutes ${direction} the daemon's: said as what it is, and the invite is still good`, async () => {
+      const { link, id } = await newInvite(target, { expiresInMs: 2 * HOUR_MS });
       offsetMs = minutes * 60_000;
-      const says = new RegExp(`clock of this machine is 10 minutes ${direction}|${direction}`);
+      const says = new RegExp(`the clock of this machine is (10|9) minutes ${direction} the daemon's`);
       await assertRefused(sandbox, ['node', 'run', link], { reason: 'CLOCK_SKEW', exit: 78, says, hints: /clock/ });
-    }
-    offsetMs = 0;
-    assert.equal(target.daemon.runtime.inviteView(id).state, 'open');
-    assert.equal((await sandbox.json(['node', 'pair', link])).code, 0);
-  });
+      offsetMs = 0;
+      assert.equal(target.daemon.runtime.inviteView(id).state, 'open');
+      assert.equal((await sandbox.json(['node', 'pair', link])).code, 0);
+    });
+  }
 });

@@ -59,24 +59,23 @@ describe('what is refused, and how it is told', function () {
   });
 
   it('a journal that is damaged in the middle: nothing is changed; a torn tail is cut and nothing is lost', async () => {
-    await sandbox.startDaemon();
+    const invites = async () => ((await sandbox.json(['invites', 'list'])).document.invites as unknown[]).length;
+    const kill = (pid: number) => process.kill(pid, 'SIGKILL');
+    const first = await sandbox.startDaemon();
     for (const name of ['a', 'b', 'c']) await sandbox.invite(['--name', name]);
-    await stop();
-    const sound = readFileSync(journal());
+    kill(first.pid as number);
     appendFileSync(journal(), '0badc0de 99 {"torn');
-    await sandbox.startDaemon();
-    const before = (await sandbox.json(['invites', 'list'])).document.invites as unknown[];
-    assert.equal(before.length, 3);
-    await stop();
-    if (sound.length < 200) return;
-    const present = readFileSync(journal());
-    const middle = Buffer.from(present);
-    middle[Math.floor(middle.length / 3)]! ^= 0x20;
-    writeFileSync(journal(), middle);
-    if (present.length > 200) {
-      await refused(['daemon', 'start', ...FREE], 'STATE_CORRUPT', 78);
-      assert.deepEqual(readFileSync(journal()), middle);
-    }
+    const second = await sandbox.startDaemon();
+    assert.equal(await invites(), 3);
+    for (const name of ['d', 'e', 'f']) await sandbox.invite(['--name', name]);
+    kill(second.pid as number);
+    const damaged = readFileSync(journal());
+    assert.ok(damaged.length > 500, 'the journal holds the invites');
+    damaged[Math.floor(damaged.length / 2)]! ^= 0x20;
+    writeFileSync(journal(), damaged);
+    const error = await refused(['daemon', 'start', ...FREE], 'STATE_CORRUPT', 78);
+    assert.match(error.message, /node-runtime\.v1\.journal/);
+    assert.deepEqual(readFileSync(journal()), damaged);
   });
 
   it('a path that is too long for a socket', async () => {

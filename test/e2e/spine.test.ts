@@ -102,7 +102,7 @@ describe('the spine', function () {
       ],
     );
     const own = await ok(['node', 'status'], { home: 'pi' });
-    assert.deepEqual([own.paired, own.node.id, own.connection.state], [true, shown.node.id, 'online']);
+    assert.deepEqual([own.paired, own.id, own.connection.state], [true, shown.node.id, 'online']);
     await ok(['status']);
   });
 

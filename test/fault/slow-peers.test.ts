@@ -9,7 +9,7 @@ import { fromUpMessage } from '../../src/lib/wire/grpc/convert.js';
 import { NodeServiceService } from '../../src/lib/wire/grpc/generated/palyra/node/v1/node.js';
 import { fromServiceError } from '../../src/lib/wire/grpc/status.js';
 import { openHttp2, tlsConnect } from '../support/raw-http2.js';
-import { ask, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
+import { ask, eventually, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
 import { invite, pairTestNode, TestPairing } from '../support/test-node.js';
 
 /** Together more than a node may leave unread, less than it may never have unread. */
@@ -58,8 +58,10 @@ describe('peers that are slow or go away', () => {
       }),
     );
     // Nothing is read, ever: the flow control window fills, then the daemon's own buffer.
-    let presence = 'never-seen';
-    while (presence !== 'online') presence = (await api({ path: '/v1/nodes/deaf' })).json.node.presence;
+    await eventually(
+      'the node is online',
+      async () => (await api({ path: '/v1/nodes/deaf' })).json.node.presence === 'online',
+    );
     const input = { x: 'y'.repeat(500_000) };
     for (let sent = 0; sent < OFFERS; sent += 1) {
       const json = { capability: 'echo', input, wait: false };

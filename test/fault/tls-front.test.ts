@@ -9,7 +9,7 @@ import { createDeviceKey, exportKey, spkiOf } from '../../src/lib/identity/devic
 import { MAX_CONNECTIONS_PER_DEVICE, REFUSED_LIFE_MS } from '../../src/lib/daemon/device-connections.js';
 import { PUBLIC_LIMITS } from '../../src/lib/daemon/public-port.js';
 import { HANDSHAKE_TIMEOUT_MS } from '../../src/lib/daemon/tls-front.js';
-import { ask, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
+import { ask, eventually, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
 import { pairTestNode } from '../support/test-node.js';
 import { FRAME, FrameReader, openHttp2, tlsConnect } from '../support/raw-http2.js';
 
@@ -51,7 +51,7 @@ describe('the TLS front', () => {
     assert.deepEqual(await chosen(), [false, true]);
     const h2 = keep(await openHttp2({ port: target.ports.public, ca }));
     const frames = new FrameReader(h2);
-    while (!frames.has(FRAME.settings)) await new Promise((resolve) => h2.once('data', resolve));
+    await eventually('the server speaks HTTP/2', () => frames.has(FRAME.settings));
     await assert.rejects(tlsConnect({ port: target.ports.public, ca, ALPNProtocols: ['spdy/3'] }));
   });
 
@@ -90,10 +90,12 @@ describe('the TLS front', () => {
     await assert.rejects(tlsConnect({ port: target.ports.public, ca, ALPNProtocols: ['h2'] }));
     const [first] = sockets;
     first?.destroy();
-    let next: TLSSocket | null = null;
-    while (next === null)
-      next = await tlsConnect({ port: target.ports.public, ca, ALPNProtocols: ['h2'] }).catch(() => null);
-    keep(next);
+    await eventually('a place is free', () =>
+      tlsConnect({ port: target.ports.public, ca, ALPNProtocols: ['h2'] }).then(
+        (socket) => Boolean(keep(socket)),
+        () => false,
+      ),
+    );
     const health = await ask({ socketPath: target.socketPath }, { path: '/healthz' });
     assert.equal(health.status, 200);
   });

@@ -32,6 +32,11 @@ export class LiveDaemon {
     ];
   }
 
+  /** One that was started otherwise: `started` is the document of `daemon start`. */
+  static of(sandbox: Sandbox, home: string, started: Document): LiveDaemon {
+    return new LiveDaemon(sandbox, home, started);
+  }
+
   static async start(sandbox: Sandbox, options: { home?: string; args?: readonly string[] } = {}): Promise<LiveDaemon> {
     return new LiveDaemon(sandbox, options.home ?? 'daemon', await sandbox.startDaemon(options));
   }

@@ -74,10 +74,15 @@ export class Sandbox {
   /** In the background, on free loopback ports. */
   async startDaemon(options: { home?: string; args?: readonly string[] } = {}): Promise<Document> {
     const home = options.home ?? 'daemon';
-    this.#daemons.add(home);
+    this.manage(home);
     const { code, document } = await this.json(['daemon', 'start', ...FREE_PORTS, ...(options.args ?? [])], { home });
     if (code !== 0) throw new Error(`the daemon did not start: ${JSON.stringify(document)}`);
     return document;
+  }
+
+  /** A home whose daemon is stopped at the end, however it was started. */
+  manage(home: string): void {
+    this.#daemons.add(home);
   }
 
   /** A new invite of the daemon. */

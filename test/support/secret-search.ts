@@ -23,11 +23,12 @@ export function bytesSecret(name: string, bytes: Buffer): Secret {
   return { name, spellings: bytesSpelt(bytes) };
 }
 
-/** The lines of the PEM, the whole of it without line ends, and the bare private number. */
+/** A P-256 key as PKCS #8: its private number, the lines of the PEM that hold a part of it, and the PEM without line ends. */
 export function privateKeySecret(name: string, pem: string): Secret {
-  const lines = pem.split('\n').filter((line) => line.length > 16 && !line.startsWith('-----'));
+  const lines = pem.split('\n').filter((line) => line !== '' && !line.startsWith('-----'));
   const { d } = createPrivateKey(pem).export({ format: 'jwk' });
-  const texts = [...lines, lines.join('')].map((text) => Buffer.from(text));
+  // The number ends in the second of three lines; what follows is the public key, which is in every certificate.
+  const texts = [...lines.slice(0, 2), lines.join('')].map((text) => Buffer.from(text));
   return { name, spellings: [...texts, ...bytesSpelt(Buffer.from(d!, 'base64url'))] };
 }
 

@@ -57,6 +57,19 @@ export async function startTestDaemon(
   };
 }
 
+/** Asks again and again until the answer is the wanted one; a test that waits for ever would keep the whole run from ending. */
+export async function eventually(
+  what: string,
+  probe: () => Promise<boolean> | boolean,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const until = performance.now() + timeoutMs;
+  while (!(await probe())) {
+    if (performance.now() > until) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

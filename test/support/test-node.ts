@@ -50,6 +50,9 @@ export const TEST_FACTS: MachineFacts = {
   ],
 };
 
+/** grpc-js sends the target as TLS server name, which must not be an address (RFC 6066 §3): newer Node refuses it. */
+const NAMED_IN_CERTIFICATE = { 'grpc.ssl_target_name_override': 'localhost' } as const;
+
 export interface TestNode {
   readonly deviceId: string;
   readonly name: string;
@@ -92,7 +95,11 @@ export class TestPairing {
     readonly codeKeys: Awaited<ReturnType<typeof deriveCodeKeys>>,
     port: number,
   ) {
-    this.client = new PairingServiceClient(`127.0.0.1:${port}`, credentials.createSsl(Buffer.from(caPem)));
+    this.client = new PairingServiceClient(
+      `127.0.0.1:${port}`,
+      credentials.createSsl(Buffer.from(caPem)),
+      NAMED_IN_CERTIFICATE,
+    );
   }
 
   static async with(target: TestDaemon, code: string): Promise<TestPairing> {
@@ -187,7 +194,7 @@ export class TestPairing {
           endpoint,
           ChannelCredentials.createSsl(Buffer.from(this.caPem), Buffer.from(keyPem), Buffer.from(material.certificate)),
           // A client of its own, so that two of them are two connections.
-          { 'grpc.use_local_subchannel_pool': 1 },
+          { 'grpc.use_local_subchannel_pool': 1, ...NAMED_IN_CERTIFICATE },
         ),
     };
   }

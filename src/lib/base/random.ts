@@ -25,3 +25,19 @@ export function fullJitterDelayMs(
   const ceiling = Math.min(limits.capMs, limits.baseMs * 2 ** Math.min(attempt, 30));
   return Math.max(limits.floorMs ?? 0, Math.round(random.fraction() * ceiling));
 }
+
+/**
+ * Numbers in [0, 1) with 8 random bits each, for picking letters of an alphabet of at most 256: one call of `bytes` serves a thousand of them, where a call
+ * for each would cost more than the work it is for.
+ */
+export function pooledFractions(random: Random): () => number {
+  let pool: Buffer = Buffer.alloc(0);
+  let next = 0;
+  return () => {
+    if (next === pool.length) {
+      pool = random.bytes(1024);
+      next = 0;
+    }
+    return pool[next++]! / 256;
+  };
+}

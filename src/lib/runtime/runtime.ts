@@ -26,6 +26,7 @@ import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
 import type { DispatchSummary, NodeSummary } from './summaries.js';
 import { toDispatchView, toInviteView } from './views.js';
 import { PalyraError } from '../base/errors.js';
+import { pooledFractions } from '../base/random.js';
 import type { Hello } from '../base/link-messages.js';
 import type {
   ApprovalRecord,
@@ -51,7 +52,7 @@ export class NodeRuntime {
 
   private constructor(core: RuntimeCore) {
     this.#core = core;
-    this.#ulid = monotonicFactory(() => core.deps.random.fraction());
+    this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
   }
 
   /** Reads the state and makes a new boot epoch durable. Throws what the store throws. */

@@ -9,7 +9,7 @@ import { silentLog } from '../../../src/lib/base/log.js';
 import { systemRandom } from '../../../src/lib/base/random.js';
 import type { DaemonOptions } from '../../../src/lib/daemon/config.js';
 import { createDaemon } from '../../../src/lib/daemon/daemon.js';
-import { ask, startTestDaemon, testOptions } from '../../support/test-daemon.js';
+import { ask, eventually, startTestDaemon, testOptions } from '../../support/test-daemon.js';
 import { pairTestNode } from '../../support/test-node.js';
 
 const deps = { clock: systemClock, random: systemRandom, log: silentLog };
@@ -124,10 +124,10 @@ describe('starting and stopping a daemon', () => {
       await pairTestNode(target, { name: 'away' });
       const json = { capability: 'echo', queueMs: 60_000, timeoutMs: 60_000 };
       const waiting = api({ method: 'POST', path: '/v1/nodes/away/dispatches', json });
-      while (target.daemon.runtime.openDispatchCount() === 0) await new Promise((resolve) => setImmediate(resolve));
+      await eventually('a dispatch is open', () => target.daemon.runtime.openDispatchCount() > 0);
       const stop = await api({ method: 'POST', path: '/v1/daemon/stop', json: { drainMs: 60_000 } });
       assert.equal(stop.json.waitingFor, 1);
-      while ((await api({ path: '/readyz' })).status !== 503) await new Promise((resolve) => setImmediate(resolve));
+      await eventually('it says so', async () => (await api({ path: '/readyz' })).status === 503);
       const late = await api({ method: 'POST', path: '/v1/nodes/away/dispatches', json });
       assert.equal(late.json.reason, 'DAEMON_STOPPING');
       await target.daemon.stop({ drainMs: 0 });

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 
+import type { PalyraError, Reason } from '../../../src/lib/base/errors.js';
 import { Deferred } from '../../../src/lib/base/lifecycle.js';
 import type { Offer, UpMessage, Welcome } from '../../../src/lib/base/link-messages.js';
 import { silentLog } from '../../../src/lib/base/log.js';
@@ -12,6 +13,7 @@ import { nobodyToAsk, type MediationAnswer, type Mediator } from '../../../src/l
 import { Outbox } from '../../../src/lib/node/outbox.js';
 import { Worker } from '../../../src/lib/node/worker.js';
 import { capability, nodeFacts, registration } from '../../support/capabilities.js';
+import { FaultFs } from '../../support/fault-fs.js';
 import { HandClock, settle } from '../../support/hand-clock.js';
 import { temporaryDirectory } from '../../support/temporary.js';
 import { until as untilIs } from '../../support/until.js';
@@ -133,6 +135,28 @@ describe('the worker', () => {
     assert.deepEqual(kinds(), ['started']);
     await restart();
     assert.deepEqual(worker.known(), [{ id: 'dsp_000001', attempt: 1, state: 'started', alive: false }]);
+  });
+
+  it('refuses an effectful offer for now when its record cannot be written, and never starts it', async () => {
+    await outbox.close();
+    const fs = new FaultFs();
+    const failures: Reason[] = [];
+    const onFailed = ({ reason }: PalyraError) => failures.push(reason);
+    outbox = await Outbox.open(
+      '/node',
+      { clock, random: systemRandom, log: silentLog, onFailed },
+      { daemon: 'PIN', fs },
+    );
+    worker = makeWorker();
+    attach();
+    fs.capacity = 0;
+    worker.receive(offer({ capability: 'test.effect' }));
+    await until(() => kinds().includes('rejected'));
+    const last = sent.at(-1);
+    assert.equal(last?.kind === 'rejected' && last.cause, 'busy');
+    assert.equal(effectful.runs.length, 0);
+    assert.deepEqual(worker.known(), []);
+    assert.deepEqual(failures, ['STORAGE_FULL']);
   });
 
   it('starts an idempotent handler at once, while the journal is being written', () => {

@@ -110,7 +110,7 @@ export class Router {
     this.#waits.add(controller);
     outgoing.once('close', () => {
       this.#waits.delete(controller);
-      controller.abort(new PalyraError('CANCELLED', { detail: 'the client is gone' }));
+      if (!outgoing.writableFinished) controller.abort(new PalyraError('CANCELLED', { detail: 'the client is gone' }));
     });
     const schema: { query: Schema; body: Schema } = SCHEMAS[id];
     const query = validate(schema.query, Object.fromEntries(new URL(context.req.url).searchParams), 'query');
