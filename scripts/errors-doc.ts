@@ -12,7 +12,7 @@ export function errorsMarkdown(): string {
     'Every failure has one of these reasons: `error.code` in JSON, `reason` in HTTP problem documents and in gRPC error details. Names are stable for ever.',
     'The exit code is the same with and without `--json`. "Safe to repeat" means that the same call, unchanged, can help later and does no harm.',
     '',
-    'Generated from `src/lib/base/reasons.ts` by `npm run docs:errors`; a test compares both.',
+    'Generated from `src/lib/base/reasons*.ts` by `npm run docs:errors`; a test compares both.',
     '',
   ];
   for (const [reason, row] of Object.entries(REASONS).sort(([a], [b]) => (a < b ? -1 : 1))) {

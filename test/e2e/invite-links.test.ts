@@ -31,7 +31,7 @@ describe('an invite', function () {
   const stateOf = async (invite: Document) =>
     (await daemon.with((client) => client.showInvite(invite.id as string))).state;
 
-  for (const shell of ['bash', 'dash', 'zsh', 'fish']) {
+  for (const shell of ['bash', 'dash']) {
     it(`is pasted into ${shell} as it is printed, without quotes, and joins`, async function () {
       if (spawnSync(shell, ['-c', 'exit 0']).error !== undefined) return this.skip();
       const name = `by-${shell}`;

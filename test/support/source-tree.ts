@@ -10,7 +10,7 @@ export const SOURCE_ROOT = join(PROJECT_ROOT, 'src');
 /** Every TypeScript file under `src`, generated code left out. */
 export function sourceFiles(): string[] {
   return readdirSync(SOURCE_ROOT, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /(?<!\.d)\.tsx?$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => !path.includes('/generated/'))
     .sort();

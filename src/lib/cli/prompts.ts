@@ -28,12 +28,6 @@ export async function ask(question: string): Promise<string> {
   }
 }
 
-/** Y/n, with what an empty answer means. */
-export async function confirm(question: string, fallback: boolean): Promise<boolean> {
-  const answer = (await ask(`? ${question} ${fallback ? '[Y/n]' : '[y/N]'} `)).toLowerCase();
-  return answer === '' ? fallback : answer === 'y' || answer === 'yes';
-}
-
 /** For what cannot be undone: the name is typed, not a key pressed. Throws CANCELLED for anything else. */
 export async function confirmByName(question: string, name: string): Promise<void> {
   const typed = await ask(`${question}\n? Type "${name}" to go on: `);

@@ -21,6 +21,7 @@ import { NodeRuntime, type CertificateIssuer } from '../runtime/runtime.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
 import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
+import { logEvents } from './event-log.js';
 import { createHandlers } from './http/handlers.js';
 import { createJoinPage } from './http/pages.js';
 import { Router } from './http/router.js';
@@ -180,6 +181,10 @@ export class Daemon {
     });
     this.#lifecycle.add('runtime', () => runtime.close());
     runtime.onFatal((error) => this.#onFatal(error));
+    this.#lifecycle.add(
+      'event log',
+      logEvents(runtime.events, log, (nodeId) => runtime.nodeName(nodeId)),
+    );
     this.#runtime = runtime;
     return runtime;
   }

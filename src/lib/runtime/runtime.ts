@@ -246,6 +246,11 @@ export class NodeRuntime {
     return this.approval(id);
   }
 
+  /** The name of a node, removed ones included; its id when it is not known. */
+  nodeName(nodeId: string): string {
+    return this.#core.tables.nodes.get(nodeId)?.name ?? nodeId;
+  }
+
   /** What the node needs beside its certificate. */
   pairedNode(nodeId: string): { name: string; grantedCapabilities: string[] } {
     const node = this.#core.node(nodeId);
@@ -278,7 +283,7 @@ export class NodeRuntime {
   dispatchView(id: string): DispatchView {
     const record = this.#core.tables.dispatches.get(id);
     if (record === undefined) throw new PalyraError('DISPATCH_NOT_FOUND', { detail: id });
-    return toDispatchView(record, this.#core.tables.nodes.get(record.nodeId)?.name ?? record.nodeId);
+    return toDispatchView(record, this.nodeName(record.nodeId));
   }
 
   /** Ends it at once when it never started, asks the node otherwise. Over already: `changed` is false. */
