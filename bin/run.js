@@ -7,7 +7,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const entry = new URL('../dist/cli-main.js', import.meta.url);
 
 if (existsSync(entry)) {
-  module.enableCompileCache?.();
+  // Beside the code it was made from, with the same owner: Node's default is a name anybody can guess in a directory anybody can write.
+  module.enableCompileCache?.(fileURLToPath(new URL('../node_modules/.cache/palyra', import.meta.url)));
   const { main } = await import(entry.href);
   await main(root);
 } else {
