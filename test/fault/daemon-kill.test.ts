@@ -72,6 +72,16 @@ describe(`kill -9 of the daemon (seed ${SEED})`, function () {
     });
   }
 
+  it('an operator who waits for a run is told its outcome by the next daemon', async () => {
+    const waiting = sandbox.json(['nodes', 'invoke', 'pi', 'probe.sleep', 'ms=2500', 'marker=patient']);
+    await daemon.nodeRuns('pi', 1);
+    await daemon.kill();
+    await daemon.startAgain();
+    const { code, document } = await waiting;
+    assert.equal(code, 0, JSON.stringify(document));
+    assert.deepEqual([document.dispatch.state, document.dispatch.output.marker], ['succeeded', 'patient']);
+  });
+
   it('while it accepts: what a client was told exists, what it was not told can be asked again, and nothing starts twice', async () => {
     const plan = planned(sandbox, 'accepting', random);
     const told = new Map<string, string>();

@@ -31,11 +31,6 @@ describe('a node that goes in the middle of a capability', function () {
   const invoke = (...words: string[]) =>
     sandbox.json(['nodes', 'invoke', 'pi', ...words, '--timeout', '50s'], { timeoutMs: 55_000 });
   const traceBegins = () => eventually(() => existsSync(trace) && /start/.test(readFileSync(trace, 'utf8')), 'it runs');
-  const oneRuns = () =>
-    eventually(async () => {
-      const { node: seen } = await daemon.with((client) => client.showNode('pi'));
-      return seen.queue.running === 1;
-    }, 'one is running');
   const startAgain = async () => (node = await sandbox.startNode('pi', [], WITH_PROBE));
 
   it('kill -9, effectful: the outcome is unknown, exit code 9, and it is not run again', async () => {
@@ -66,7 +61,7 @@ describe('a node that goes in the middle of a capability', function () {
 
   it('kill -9, idempotent: the next process runs it again, and it succeeds', async () => {
     const asked = invoke('probe.sleep', 'ms=1500', 'marker=again');
-    await oneRuns();
+    await daemon.nodeRuns('pi', 1);
     await node.end('SIGKILL');
     await startAgain();
     const { code, document } = await asked;

@@ -86,16 +86,6 @@ export class LiveDaemon {
     return dispatch;
   }
 
-  /** The dispatch as soon as it is in this state. */
-  inState(id: string, state: DispatchView['state']): Promise<DispatchView> {
-    return this.with((client) =>
-      eventually(async () => {
-        const dispatch = await client.showDispatch(id);
-        return dispatch.state === state && dispatch;
-      }, `${id} is ${state}`),
-    );
-  }
-
   /** A node as soon as it is seen so. */
   nodeWhen(name: string, presence: Presence, timeoutMs = 15_000): Promise<NodeView> {
     return this.with((client) =>
@@ -107,6 +97,13 @@ export class LiveDaemon {
         `${name} is ${presence}`,
         timeoutMs,
       ),
+    );
+  }
+
+  /** Resolves as soon as so many dispatches are at work on the node. */
+  async nodeRuns(name: string, count: number): Promise<void> {
+    await this.with((client) =>
+      eventually(async () => (await client.showNode(name)).node.queue.running === count, `${count} at work on ${name}`),
     );
   }
 }
