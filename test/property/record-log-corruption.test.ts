@@ -76,14 +76,14 @@ describe('a damaged log', () => {
     }
   });
 
-  it('refuses one changed bit in any byte, naming the record; only in the last record it looks like a torn write', function () {
+  it('refuses one changed bit in any byte, naming the record; only without its newline the last one looks like a torn write', function () {
     this.timeout(60_000);
     const bytes = Buffer.from(LOG.bytes);
     for (let at = 0; at < bytes.length; at++) {
       const bit = 1 << (at % 8);
       bytes[at] = (bytes[at] as number) ^ bit;
       const hit = wholeBefore(at);
-      const expected = hit === 79 ? { count: 79 } : { offset: LOG.ends[hit] };
+      const expected = at === bytes.length - 1 ? { count: 79 } : { offset: LOG.ends[hit] };
       assert.deepEqual(judge(bytes), expected, `bit ${at % 8} of byte ${at}`);
       bytes[at] = (bytes[at] as number) ^ bit;
     }
@@ -186,7 +186,7 @@ describe('a damaged log', () => {
 
   it('stays fast when hostile text in a torn record looks like thousands of records', () => {
     const hostile = encodeRecord({ text: '00000000 9 00000000 '.repeat(50_000) }, CHAIN_START).line;
-    const torn = Buffer.from(hostile);
+    const torn = Buffer.from(hostile.subarray(0, hostile.length - 1));
     torn[0] = 0x78;
     const started = performance.now();
     assert.deepEqual(scanRecords(torn, 'f').values, []);

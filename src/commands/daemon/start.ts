@@ -4,7 +4,7 @@ import { PalyraError } from '../../lib/base/errors.js';
 import { resolveListen } from '../../lib/cli/addresses.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { urlsOf, type DaemonStatus } from '../../lib/cli/daemon-report.js';
-import { runningDaemon, startFlags } from '../../lib/cli/daemon-control.js';
+import { awaitRunningDaemon, runningDaemon, startFlags } from '../../lib/cli/daemon-control.js';
 import { startDaemonProcess } from '../../lib/cli/daemon-process.js';
 import { assertSocketPath } from '../../lib/cli/directories.js';
 import { humanFingerprintOf } from '../../lib/cli/fingerprint.js';
@@ -32,14 +32,19 @@ By default it listens on loopback only; to let other machines join use --listen 
       return this.#document(running, false);
     }
     const isNew = !existsSync(join(this.directories.daemonState, 'identity', 'ca.crt'));
-    await this.#start();
+    const winner = await this.#start();
+    if (winner !== null) {
+      this.output.done(`Daemon already running (pid ${winner.pid})`);
+      return this.#document(winner, false);
+    }
     const status = await this.client().daemonStatus();
     const fingerprint = humanFingerprintOf(await this.client().caCertificate());
     this.#tell(status, fingerprint, isNew);
     return this.#document(status, true);
   }
 
-  async #start(): Promise<void> {
+  /** Null when this call started it; the other one's status when two calls raced and this one lost. */
+  async #start(): Promise<DaemonStatus | null> {
     const stop = listenForStop();
     try {
       await startDaemonProcess({
@@ -49,7 +54,12 @@ By default it listens on loopback only; to let other machines join use --listen 
         timeoutMs: READY_WITHIN_MS,
         signal: stop.signal,
       });
+      return null;
     } catch (error) {
+      if (PalyraError.from(error).reason === 'STATE_LOCKED') {
+        const winner = await awaitRunningDaemon(this.client(), READY_WITHIN_MS, stop.signal);
+        if (winner !== null) return winner;
+      }
       const { log } = PalyraError.from(error).details as { log?: string[] };
       for (const line of log ?? []) this.output.say(`  ${line}`);
       throw error;

@@ -5,8 +5,9 @@
  *   └─ over "seq prev {json}"     prev: the crc of the line before; 00000000 at the very beginning
  *
  * Reading gives every record up to the first line that is not whole and in its place. What follows decides:
- *   - no whole line anywhere after it: a write that a crash cut short. It was never confirmed; the caller cuts it off.
- *   - a whole line after it, or a whole line in the wrong place: damage, reordering, loss or splicing. Refused with STATE_CORRUPT and the offset.
+ *   - it does not reach its newline, or has zeros in it, and no whole line follows: a write that a crash cut short. It was never confirmed; the caller
+ *     cuts it off.
+ *   - it reaches its newline, a whole line follows, or a whole line is in the wrong place: damage, reordering, loss or splicing. Refused with STATE_CORRUPT and the offset.
  */
 import { crc32 } from './crc32.js';
 import { PalyraError } from './errors.js';
@@ -26,6 +27,7 @@ const MAX_HEADER_BYTES = 35;
 /** `crc ` precedes what the CRC covers. */
 const CRC_PREFIX_BYTES = 9;
 const NEWLINE = 0x0a;
+const UNWRITTEN = Buffer.alloc(2);
 /** Look-alikes tried per line when searching for whole lines in a damaged region; bounds the work that hostile text in a record can cause. */
 const MAX_CANDIDATES_PER_LINE = 16;
 
@@ -125,11 +127,21 @@ export function scanRecords(bytes: Buffer, file: string, after: ChainLink = CHAI
   if (offset < bytes.length) {
     const later = findWholeLine(bytes, offset);
     if (later !== -1) throw corrupt(file, offset, `a record is damaged and whole ones follow at byte ${later}`);
+    if (isWritten(bytes, offset)) throw corrupt(file, offset, 'the last record is damaged');
   }
   if (head !== null && head.seq < after.seq) {
     throw corrupt(file, offset, `it ends at record ${head.seq}, but record ${after.seq} was confirmed`);
   }
   return { values, head: head ?? after, lines, goodBytes: offset };
+}
+
+/**
+ * Whether the line at `offset` was written to its end: it has its newline and no run of zeros, which is what a file system puts where a write never
+ * arrived (whole sectors; one zero byte alone is a changed bit). A line like that was not cut by a crash, so what does not fit in it is damage.
+ */
+function isWritten(bytes: Buffer, offset: number): boolean {
+  const newline = bytes.indexOf(NEWLINE, offset);
+  return newline !== -1 && !bytes.subarray(offset, newline).includes(UNWRITTEN);
 }
 
 /** Whether a line fits what is known about the record `after` and the beginning of the chain. */

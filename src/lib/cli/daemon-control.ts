@@ -27,6 +27,20 @@ export async function runningDaemon(client: ControlPlaneClient): Promise<DaemonS
   }
 }
 
+/** The status as soon as a daemon answers behind the socket, or null when none does in time: one that another call is starting. */
+export async function awaitRunningDaemon(
+  client: ControlPlaneClient,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<DaemonStatus | null> {
+  const until = systemClock.monotonic() + timeoutMs;
+  for (;;) {
+    const status = await runningDaemon(client);
+    if (status !== null || systemClock.monotonic() >= until) return status;
+    await sleep(systemClock, LOOK_EVERY_MS, signal);
+  }
+}
+
 /** The flags as words for `daemon run`. */
 export function startFlags(flags: StartFlags): string[] {
   const ports = (['port', 'node-port', 'console-port'] as const).flatMap((name) =>

@@ -60,7 +60,8 @@ export class HostStory {
     if (!due && this.#lastReason !== null && reason === this.#lastReason && !this.#output.verbose) return;
     this.#lastReason = reason ?? 'none';
     const why = moment.lastError === null ? 'the connection was lost' : moment.lastError.message;
-    const next = moment.nextTryAt === null ? '' : ` · next try in ${shortDuration(Date.parse(moment.nextTryAt) - now)}`;
+    const waitMs = moment.nextTryAt === null ? 0 : Date.parse(moment.nextTryAt) - now;
+    const next = waitMs < 1000 ? '' : ` · next try in ${shortDuration(waitMs)}`;
     const word = moment.state === 'conflict' ? 'Conflict' : 'Offline';
     this.#output.say(printable(`○ ${word}: ${why}${next}; it keeps trying`));
   }

@@ -28,6 +28,8 @@ export function createLog(options: LoggingOptions): Log {
       base: null,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
+      // Already `{code, message}`; pino's own serializer would take it for an Error.
+      serializers: { err: (err: unknown) => err },
     },
     options.format === 'json' ? options.destination : prettyDestination(options.destination),
   );

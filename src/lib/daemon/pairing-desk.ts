@@ -116,6 +116,7 @@ export class PairingDesk {
         sessionId,
       });
       const expiresAt = this.#deps.clock.monotonic() + SESSION_TTL_MS;
+      this.#supersede(o.spki);
       this.#sessions.set(sessionId, { invite, spki: Buffer.from(o.spki), transcript, source, expiresAt });
       kept = true;
       return { sessionId, daemonNonce, daemonProof: daemonProof(invite.verifier.serverKey, transcript) };
@@ -180,6 +181,11 @@ export class PairingDesk {
     if (session === undefined) return null;
     this.#remove(sessionId, session);
     return session.expiresAt > this.#deps.clock.monotonic() ? session : null;
+  }
+
+  /** A machine that begins again has given up what it began before: it does not hold two places. */
+  #supersede(spki: Buffer): void {
+    for (const [id, session] of this.#sessions) if (session.spki.equals(spki)) this.#remove(id, session);
   }
 
   #remove(id: string, session: Session): void {

@@ -56,6 +56,7 @@ export class Outbox {
   #next: NextGeneration | null = null;
   #compacting: Promise<void> = Promise.resolve();
   #compactAt: number;
+  #closing = false;
 
   private constructor(deps: OutboxDeps, path: string, opened: LoadedJournal, options: OutboxOptions) {
     this.#deps = deps;
@@ -173,7 +174,9 @@ export class Outbox {
     return this.#journal.flushed();
   }
 
+  /** What abandoned handlers still tell after this is not written, and nobody's failure. */
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#compacting;
     await this.#journal.close();
   }
@@ -192,7 +195,7 @@ export class Outbox {
       await Promise.all([written, mirrored]);
     } catch (error) {
       const failure = PalyraError.from(error, 'STORAGE_FAILED');
-      this.#deps.onFailed(failure);
+      if (!this.#closing) this.#deps.onFailed(failure);
       throw failure;
     }
   }

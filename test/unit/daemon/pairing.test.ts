@@ -123,18 +123,19 @@ describe('pairing over the public port', () => {
 
   it('keeps at most four half-done pairings of one source', async () => {
     const { code } = await invite(target, { uses: 10 });
-    const pairing = await pairingWith(code);
-    const begun = [];
+    type Machine = Awaited<ReturnType<typeof pairingWith>>;
+    const begun: { machine: Machine; session: Awaited<ReturnType<Machine['begin']>> }[] = [];
     for (;;) {
+      const machine = await pairingWith(code);
       try {
-        begun.push(await pairing.begin());
+        begun.push({ machine, session: await machine.begin() });
       } catch (error) {
         assert.equal(fromServiceError(error).reason, 'PAIRING_BUSY');
         break;
       }
     }
     assert.ok(begun.length <= 4);
-    for (const session of begun) await pairing.complete(session).catch(() => undefined);
-    await pairing.begin();
+    for (const { machine, session } of begun) await machine.complete(session).catch(() => undefined);
+    await (await pairingWith(code)).begin();
   });
 });

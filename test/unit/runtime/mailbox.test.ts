@@ -165,7 +165,10 @@ describe('The mailbox', () => {
   });
 
   describe('a word that comes late, twice, from another attempt, session or node', () => {
-    const endings: Record<string, { expected: DispatchStateName; reach(link: TestLink, id: string): Promise<void> }> = {
+    const endings: Record<
+      string,
+      { expected: DispatchStateName; reach: (link: TestLink, id: string) => Promise<void> }
+    > = {
       succeeded: {
         expected: 'succeeded',
         reach: (link) =>
