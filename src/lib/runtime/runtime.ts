@@ -19,11 +19,11 @@ import type { NewInvite } from './invites.js';
 import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
 import { usableCapabilities } from './registry.js';
-import { forgetEnded, forgetSettled } from './retention.js';
 import { shortId } from './short-id.js';
 import type { StoreStatus } from './state.js';
 import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
 import type { DispatchSummary, NodeSummary } from './summaries.js';
+import { Upkeep } from './upkeep.js';
 import { toDispatchView, toInviteView } from './views.js';
 import { PalyraError } from '../base/errors.js';
 import { pooledFractions } from '../base/random.js';
@@ -38,20 +38,17 @@ import type {
   NodeView,
 } from '../base/model.js';
 
-/** Ended rows are looked for this often. */
-const FORGET_EVERY_MS = 60_000;
-
 export class NodeRuntime {
   readonly #core: RuntimeCore;
   readonly #ulid: () => string;
   #bootEpoch = 0;
   #sessions = 0;
   #draining: string | null = null;
-  #forgetAt = 0;
-  #snapshot: Promise<void> | null = null;
+  readonly #upkeep: Upkeep;
 
   private constructor(core: RuntimeCore) {
     this.#core = core;
+    this.#upkeep = new Upkeep(core);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
   }
 
@@ -311,21 +308,8 @@ export class NodeRuntime {
   // ── Upkeep ─────────────────────────────────────────────────────────────────
 
   /** Applies timers, forgets what has ended, writes a snapshot when the journal asks for one. Call it about once a second. */
-  async tick(): Promise<void> {
-    this.#core.expire();
-    const tx = this.#core.begin();
-    forgetSettled(this.#core.mailbox.index, tx, 1000);
-    if (tx.now.mono >= this.#forgetAt) {
-      this.#forgetAt = tx.now.mono + FORGET_EVERY_MS;
-      forgetEnded(tx, this.#core.pairing());
-    }
-    if (!tx.isEmpty) await this.#core.commit(tx);
-    if (this.#snapshot === null && this.#core.deps.store.wantsSnapshot(tx.now.wall)) {
-      this.#snapshot = this.#core.deps.store
-        .snapshot(this.#core.tables, tx.now.wall)
-        .finally(() => (this.#snapshot = null));
-      await this.#snapshot;
-    }
+  tick(): Promise<void> {
+    return this.#upkeep.tick();
   }
 
   /** Tells every node that the daemon is about to stop and refuses new dispatches with DAEMON_STOPPING. */
@@ -339,16 +323,8 @@ export class NodeRuntime {
   }
 
   /** Ends links and waits, saves what is only in memory (who was seen when) and closes the store. */
-  async close(): Promise<void> {
-    this.#core.stopTimer();
-    this.#core.links.closeAll('daemon-stopped');
-    this.#core.waiters.wakeAll();
-    try {
-      await this.#snapshot;
-      await this.#core.deps.store.snapshot(this.#core.tables, this.#core.deps.clock.now());
-    } finally {
-      await this.#core.deps.store.close();
-    }
+  close(): Promise<void> {
+    return this.#upkeep.close();
   }
 
   /** Calls `listener` when the store failed for good: the process must exit. */
