@@ -2,6 +2,7 @@
  * The process around oclif: holds the output before anything is loaded, gives every failure its one form and code, and ends the process.
  * Commands handle their own errors (`base-command.ts`); what arrives here is an unknown command or something nobody expected.
  */
+import { setFlagsFromString } from 'node:v8';
 import { run, settings } from '@oclif/core';
 import { readVariable, VARIABLES } from './lib/cli/environment.js';
 import { LEADING_FLAGS } from './lib/cli/flags.js';
@@ -33,6 +34,9 @@ export async function main(root: string, argv: readonly string[] = process.argv.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
   });
+  // The HTTP client's parser is WebAssembly. Optimising it in the background costs a short command more CPU than all its work, and its exit waits for it
+  // (measured on Node 20: `nodes list` 0.21 s with, 0.15 s without). Services run on, possibly with plugins that want the optimiser.
+  if (!argv.includes('run')) setFlagsFromString('--liftoff-only');
   // NODE_ENV=development must not make oclif look for TypeScript sources: what runs is the build.
   settings.enableAutoTranspile = false;
   warnAboutVariables((text) => output.warn(text));
