@@ -22,14 +22,13 @@ export async function createManifest() {
   return `${JSON.stringify(sorted(plugin.manifest), null, 2)}\n`;
 }
 
-function sorted(value) {
-  if (Array.isArray(value)) return value.map(sorted);
+/** The order of `args` is kept: it is the order in which they are typed. */
+function sorted(value, name = '') {
+  if (Array.isArray(value)) return value.map((item) => sorted(item));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  );
+  const entries = Object.entries(value);
+  if (name !== 'args') entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner, key)]));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

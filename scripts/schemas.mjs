@@ -11,6 +11,7 @@ const folder = join(root, 'docs', 'schemas');
 const wire = await tsImport('../src/lib/wire/http/schemas.ts', import.meta.url);
 
 const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInviteView, daemonStatus } = wire;
+const { dispatchListing, capabilityOffer, capabilitySummary } = wire;
 const timestamp = z.iso.datetime();
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
@@ -18,6 +19,24 @@ const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, day
 const plugins = z.object({ loaded: z.int(), failed: z.array(z.object({ name: z.string(), message: z.string() })) });
 const logRecord = z.looseObject({ time: timestamp, level: z.string(), scope: z.string(), msg: z.string() });
 const identity = z.object({ id: z.string(), name: z.string() });
+const command = z.object({
+  command: z.string().describe('As it is typed, without palyra.'),
+  summary: z.string(),
+  aliases: z.array(z.string()),
+  plugin: z.string(),
+  args: z.array(z.object({ name: z.string(), required: z.boolean(), description: z.string() })),
+  flags: z.array(
+    z.object({
+      name: z.string(),
+      char: z.string().nullable(),
+      takesValue: z.boolean(),
+      multiple: z.boolean(),
+      required: z.boolean(),
+      options: z.array(z.string()).nullable(),
+      description: z.string(),
+    }),
+  ),
+});
 
 const DOCUMENTS = {
   error: {
@@ -57,6 +76,13 @@ const DOCUMENTS = {
   },
   'nodes.remove': { action: z.literal('remove'), changed, node: nodeView },
   dispatch: { dispatch: dispatchView },
+  'dispatches.list': { dispatches: z.array(dispatchListing), nextCursor: z.string().nullable() },
+  'dispatches.cancel': { action: z.literal('cancel'), changed, dispatch: dispatchView },
+  'capabilities.list': { capabilities: z.array(capabilitySummary) },
+  'capabilities.show': { name: z.string(), offers: z.array(capabilityOffer) },
+  schema: { name: z.string(), jsonSchema: z.record(z.string(), z.unknown()) },
+  'schema.list': { names: z.array(z.string()) },
+  'schema.commands': { commands: z.array(command) },
   invite: { invite: newInviteView, redeemedBy: inviteView.shape.redeemedBy.optional() },
   'invites.list': { invites: z.array(inviteView) },
   'invites.revoke': { action: z.literal('revoke'), changed, invite: inviteView },

@@ -44,6 +44,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   '@oclif/core': ['lib/cli', 'commands', 'hooks', 'cli-main.ts'],
   '@cfworker/json-schema': ['lib/base/json-schema.ts'],
   ulid: ['lib/runtime'],
+  'prom-client': ['lib/daemon/metrics.ts'],
 };
 
 const files = sourceFiles();
@@ -125,9 +126,19 @@ describe('The import table', () => {
   });
 
   it('keeps gRPC, X.509, QUIC, zod, Ink and the log library out of commands about the fleet, so that they start fast', () => {
-    const heavy = ['@grpc/grpc-js', 'node-forge', 'zod', 'ink', 'react', 'pino', '@matrixai/quic', 'hono'];
+    const heavy = [
+      '@grpc/grpc-js',
+      'node-forge',
+      'zod',
+      'ink',
+      'react',
+      'pino',
+      '@matrixai/quic',
+      'hono',
+      'prom-client',
+    ];
     const fleet = files.filter((file) =>
-      /^commands\/(nodes|invites|status|version|ls)/.test(relative(SOURCE_ROOT, file)),
+      /^commands\/(nodes|invites|dispatches|capabilities|schema|status|version|ls)/.test(relative(SOURCE_ROOT, file)),
     );
     assert.ok(fleet.length > 0);
     for (const command of fleet) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { assertDocument } from '../support/document-schemas.js';
 import { Sandbox } from '../support/palyra.js';
 
@@ -19,6 +20,7 @@ const FAILURES: readonly {
   { what: 'a port that is none', args: ['daemon', 'start', '--port', '99999'], code: 'USAGE_INVALID', exit: 2 },
   { what: 'an address that is none', args: ['daemon', 'start', '--listen', 'mars'], code: 'USAGE_INVALID', exit: 2 },
   { what: 'a choice that is none', args: ['nodes', 'list', '--sort', 'size'], code: 'USAGE_INVALID', exit: 2 },
+  { what: 'a schema that is none', args: ['schema', '../../package'], code: 'SCHEMA_NOT_FOUND', exit: 3 },
   { what: 'no daemon', args: ['nodes', 'list'], code: 'DAEMON_NOT_RUNNING', exit: 5 },
   { what: 'no daemon for an invite', args: ['node', 'pair'], code: 'DAEMON_NOT_HERE', exit: 5 },
   { what: 'a link that is none', args: ['node', 'run', 'https://nas.lan/hello'], code: 'LINK_MALFORMED', exit: 2 },
@@ -64,11 +66,25 @@ describe('output of the command line', function () {
       ['daemon', 'logs'],
       ['node', 'status'],
       ['help', 'exit-codes'],
+      ['schema'],
+      ['schema', 'nodes.list'],
+      ['schema', '--commands'],
     ]) {
       const { document } = await sandbox.json(args);
       assertDocument(document);
       assert.deepEqual(document.warnings, [], args.join(' '));
     }
+  });
+
+  it('prints the schema of every document as it is published, and the command line as it is typed', async () => {
+    const names = (await sandbox.run(['schema', '--list'])).stdout.trim().split('\n');
+    assert.ok(names.includes('nodes.list') && names.includes('error'));
+    const { stdout } = await sandbox.run(['schema', 'palyra.error/v1']);
+    assert.equal(stdout, readFileSync(new URL('../../docs/schemas/error.v1.json', import.meta.url), 'utf8'));
+    const tree = await sandbox.run(['schema', '--commands']);
+    assert.match(tree.stdout, /^nodes invoke <node> <capability> {3}Run a capability on a node$/m);
+    const { document } = await sandbox.json(['schema', 'node.list']);
+    assert.equal(document.error.hint, 'Did you mean: palyra schema nodes.list');
   });
 
   it('takes PALYRA_JSON and a leading --json for --json', async () => {

@@ -21,7 +21,13 @@ import { ask, eventually, startTestDaemon, type HttpAsk, type TestDaemon } from 
 import { pairTestNode } from '../support/test-node.js';
 
 const ALL = Object.entries(ROUTES) as [RouteId, Route][];
-const REASONS_OF_INPUT = new Set(['NODE_NOT_FOUND', 'DISPATCH_NOT_FOUND', 'INVITE_NOT_FOUND', 'REQUEST_INVALID']);
+const REASONS_OF_INPUT = new Set([
+  'NODE_NOT_FOUND',
+  'DISPATCH_NOT_FOUND',
+  'INVITE_NOT_FOUND',
+  'CAPABILITY_NOT_FOUND',
+  'REQUEST_INVALID',
+]);
 
 describe('the HTTP API', () => {
   let target: TestDaemon;
@@ -36,7 +42,7 @@ describe('the HTTP API', () => {
   describe('every route', () => {
     for (const [id, route] of ALL) {
       it(`${id} is served, and asks who is calling: ${route.access}`, async () => {
-        const params = { node: 'nobody', id: 'nothing', code: 'K7QF2M9D4TXW' };
+        const params = { node: 'nobody', id: 'nothing', code: 'K7QF2M9D4TXW', name: 'no.such' };
         const what = {
           method: route.method,
           path: toPath(id, params),
@@ -52,7 +58,7 @@ describe('the HTTP API', () => {
       it(`${id} carries the headers that keep browsers out`, async () => {
         const { headers } = await stranger({
           method: route.method,
-          path: toPath(id, { node: 'n', id: 'i', code: 'c' }),
+          path: toPath(id, { node: 'n', id: 'i', code: 'c', name: 'x' }),
         });
         assert.equal(headers['x-content-type-options'], 'nosniff');
         assert.equal(headers['cache-control'], 'no-store');

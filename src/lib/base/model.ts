@@ -44,6 +44,14 @@ export interface CapabilityDescriptor {
   readonly executionTimeoutMs: number;
 }
 
+/** One descriptor and the nodes that announce exactly it; two nodes that differ in anything are two offers. */
+export interface CapabilityOffer extends CapabilityDescriptor {
+  readonly nodes: readonly { readonly id: string; readonly name: string; readonly granted: boolean }[];
+}
+
+/** A row of a list: without the schemas, which may be large. */
+export type CapabilitySummary = Omit<CapabilityOffer, 'inputSchema' | 'outputSchema'>;
+
 // ── Nodes ────────────────────────────────────────────────────────────────────
 
 export type Trust = 'paired' | 'revoked';
@@ -230,20 +238,6 @@ export type DispatchState =
   | 'cancelled'
   | 'unknown';
 
-/** Names shown to people and programs. */
-export type DispatchStateName =
-  | 'queued'
-  | 'delivered'
-  | 'awaiting-approval'
-  | 'running'
-  | 'succeeded'
-  | 'failed'
-  | 'denied'
-  | 'expired'
-  | 'timed-out'
-  | 'cancelled'
-  | 'unknown';
-
 export const TERMINAL_STATES = [
   'succeeded',
   'failed',
@@ -254,6 +248,12 @@ export const TERMINAL_STATES = [
   'unknown',
 ] as const;
 export type TerminalState = (typeof TERMINAL_STATES)[number];
+
+/** What is not over yet, as shown to people and programs. */
+export const OPEN_STATE_NAMES = ['queued', 'delivered', 'awaiting-approval', 'running'] as const;
+/** Names shown to people and programs. */
+export const DISPATCH_STATE_NAMES = [...OPEN_STATE_NAMES, ...TERMINAL_STATES] as const;
+export type DispatchStateName = (typeof DISPATCH_STATE_NAMES)[number];
 
 export interface DispatchError {
   /** Stable, upper case: one of ours (`docs/errors.md`) or the capability's own. */
@@ -328,6 +328,9 @@ export interface DispatchView {
   readonly deadlineAt: string;
   readonly requestedBy: string;
 }
+
+/** A row of a list: without input and output, which may be large. */
+export type DispatchListing = Omit<DispatchView, 'input' | 'output'>;
 
 // ── The daemon ───────────────────────────────────────────────────────────────
 

@@ -72,9 +72,14 @@ const COMMON_REASONS = reasons({
     title: 'There is no such dispatch',
     hint: 'Settled dispatches are kept for 24 h; check the id',
   },
+  SCHEMA_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    title: 'There is no such schema',
+    hint: 'List the schemas: palyra schema --list',
+  },
   CAPABILITY_NOT_FOUND: {
     code: 'NOT_FOUND',
-    title: 'The node does not offer this capability',
+    title: 'This capability is not offered',
     hint: 'See what it offers: palyra nodes show <node>',
   },
   ROUTE_NOT_FOUND: {

@@ -26,6 +26,8 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
   /** Longest single wait; shorter gives the caller more states to tell about. */
   readonly sliceMs: number;
+  /** Stops waiting after this long; absent: at the deadline of the dispatch. */
+  readonly timeoutMs?: number;
   readonly onState: (dispatch: DispatchView) => void;
 }
 
@@ -51,7 +53,7 @@ export function sendDispatch(
   return patiently(() => client.createDispatch(node, body, { signal: options.signal }), options, { first: true });
 }
 
-/** The settled dispatch, or as it is when its deadline has passed and it still is not. Throws CANCELLED on the signal. */
+/** The settled dispatch, or as it is when its deadline or the time-out has passed and it still is not. Throws CANCELLED on the signal. */
 export async function followDispatch(
   client: ControlPlaneClient,
   accepted: DispatchView,
@@ -59,7 +61,8 @@ export async function followDispatch(
 ): Promise<DispatchView> {
   let dispatch = accepted;
   options.onState(dispatch);
-  const end = Math.max(Date.parse(accepted.deadlineAt) - options.clock.now(), 0) + options.clock.monotonic() + GRACE_MS;
+  const untilDeadlineMs = Math.max(Date.parse(accepted.deadlineAt) - options.clock.now(), 0) + GRACE_MS;
+  const end = options.clock.monotonic() + Math.min(untilDeadlineMs, options.timeoutMs ?? Infinity);
   while (!isSettled(dispatch.state)) {
     const left = end - options.clock.monotonic();
     if (left <= 0) break;

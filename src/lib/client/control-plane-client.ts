@@ -60,6 +60,13 @@ export class ControlPlaneClient {
     return decode<R>(await this.#withRetries(attempt, route.safe ? this.#safeReadRetries : 0));
   }
 
+  async #text(id: 'ca.show' | 'metrics'): Promise<string> {
+    const attempt = () => this.#transport.send({ method: 'GET', path: toPath(id), timeoutMs: this.#requestTimeoutMs });
+    const answer = await this.#withRetries(attempt, this.#safeReadRetries);
+    if (answer.status >= 400) throw fromProblem(parseJson(answer.text), answer.status);
+    return answer.text;
+  }
+
   async #withRetries(attempt: () => Promise<TransportAnswer>, retries: number): Promise<TransportAnswer> {
     for (let left = retries; ; left--) {
       try {
@@ -75,12 +82,13 @@ export class ControlPlaneClient {
   }
 
   /** The CA certificate of the daemon, PEM. */
-  async caCertificate(): Promise<string> {
-    const attempt = () =>
-      this.#transport.send({ method: 'GET', path: toPath('ca.show'), timeoutMs: this.#requestTimeoutMs });
-    const answer = await this.#withRetries(attempt, this.#safeReadRetries);
-    if (answer.status >= 400) throw fromProblem(parseJson(answer.text), answer.status);
-    return answer.text;
+  caCertificate(): Promise<string> {
+    return this.#text('ca.show');
+  }
+
+  /** In the text form of Prometheus. */
+  metrics(): Promise<string> {
+    return this.#text('metrics');
   }
 
   stopDaemon(drainMs: number) {
@@ -120,6 +128,34 @@ export class ControlPlaneClient {
 
   cancelDispatch(id: string) {
     return this.request('dispatches.cancel', { params: { id } });
+  }
+
+  /** One page, newest first. */
+  listDispatches(query: RouteQuery<'dispatches.list'> = {}) {
+    return this.request('dispatches.list', { query });
+  }
+
+  /** All pages. */
+  async listCapabilities() {
+    const capabilities: RouteAnswer<'capabilities.list'>['capabilities'] = [];
+    let cursor: string | null = null;
+    do {
+      const query: RouteQuery<'capabilities.list'> = cursor === null ? {} : { cursor };
+      const page: RouteAnswer<'capabilities.list'> = await this.request('capabilities.list', { query });
+      capabilities.push(...page.capabilities);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return capabilities;
+  }
+
+  /** What the fleet understands by a name, with schemas. */
+  async showCapability(name: string) {
+    return (await this.request('capabilities.show', { params: { name } })).offers;
+  }
+
+  /** The API as an OpenAPI 3.1 document. */
+  openApi() {
+    return this.request('openapi.show');
   }
 
   async createInvite(body: RouteBody<'invites.create'>) {

@@ -18,6 +18,7 @@ import type { Random } from '../base/random.js';
 import { readCertificate } from '../identity/certificate.js';
 import { loadOrCreateDaemonIdentity, type DaemonIdentity } from '../identity/material.js';
 import { NodeRuntime, type CertificateIssuer } from '../runtime/runtime.js';
+import { createOpenApi, type OpenApiDocument } from '../wire/http/openapi.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
 import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
@@ -29,6 +30,7 @@ import { HttpServer } from './http/server.js';
 import { InviteDesk } from './invites.js';
 import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
+import { Metrics } from './metrics.js';
 import { NodePort } from './node-port.js';
 import { PairingDesk } from './pairing-desk.js';
 import { PublicPort } from './public-port.js';
@@ -134,6 +136,9 @@ export class Daemon {
     });
     const runtime = await this.#openRuntime(identity);
     const { authority } = identity;
+    const metrics = new Metrics({ runtime, clock }, { version: config.version });
+    lifecycle.add('metrics', () => metrics.close());
+    let openApi: OpenApiDocument | null = null;
     const invites = new InviteDesk({ runtime, authority, random }, config, () => this.#ports.public);
     const handlers = createHandlers({
       runtime,
@@ -146,6 +151,7 @@ export class Daemon {
       isStopping: () => this.#stopping !== null,
       listeners: () => this.#listeners,
       storage: () => runtime.storeStatus(),
+      openApi: () => (openApi ??= createOpenApi()),
       stop: (stopOptions) => void this.stop(stopOptions),
     });
     const router = new Router({
@@ -154,6 +160,7 @@ export class Daemon {
       log: log.scope('http'),
       caPem: authority.certificatePem,
       joinPage: createJoinPage(),
+      metrics,
       durable: () => runtime.durable(),
     });
     this.#router = router;

@@ -16,6 +16,7 @@ import type { LinkSink } from './links.js';
 import { isTerminal } from './mailbox-index.js';
 import { createInvite, evaluateLocator, revokeInvite } from './invites.js';
 import type { NewInvite } from './invites.js';
+import { Overview } from './overview.js';
 import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
 import { usableCapabilities } from './registry.js';
@@ -39,6 +40,8 @@ import type {
 } from '../base/model.js';
 
 export class NodeRuntime {
+  /** Lists across the fleet. */
+  readonly overview: Overview;
   readonly #core: RuntimeCore;
   readonly #ulid: () => string;
   #bootEpoch = 0;
@@ -48,6 +51,7 @@ export class NodeRuntime {
 
   private constructor(core: RuntimeCore) {
     this.#core = core;
+    this.overview = new Overview(core);
     this.#upkeep = new Upkeep(core);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
   }

@@ -1,10 +1,10 @@
 /** Counts and pages for lists and status screens. Read-only, over the rows. */
+import { fromCursor, toCursor } from './cursor.js';
 import type { MailboxIndex } from './mailbox-index.js';
 import { presenceOf } from './presence.js';
 import type { LinkState } from './presence.js';
 import type { Tables } from './state.js';
 import type { Now } from './transaction.js';
-import { PalyraError } from '../base/errors.js';
 
 export interface NodeSummary {
   readonly total: number;
@@ -24,23 +24,16 @@ export interface DispatchSummary {
 const DEFAULT_PAGE = 1000;
 const HOUR_MS = 3_600_000;
 
-/** One page of the sorted names. The cursor is opaque to callers: the last name of the page before, base64url. Throws REQUEST_INVALID. */
+/** One page of sorted names. Throws REQUEST_INVALID for a cursor that is none. */
 export function nodePage(
   names: readonly string[],
   page: { readonly cursor?: string | undefined; readonly limit?: number | undefined },
 ): { names: readonly string[]; nextCursor: string | null } {
-  let start = 0;
-  if (page.cursor !== undefined) {
-    const after = Buffer.from(page.cursor, 'base64url').toString('utf8');
-    if (Buffer.from(after, 'utf8').toString('base64url') !== page.cursor) {
-      throw new PalyraError('REQUEST_INVALID', { detail: 'the cursor is not one of ours' });
-    }
-    start = firstAfter(names, after);
-  }
+  const start = page.cursor === undefined ? 0 : firstAfter(names, fromCursor(page.cursor));
   const cut = names.slice(start, start + (page.limit ?? DEFAULT_PAGE));
   const last = cut.at(-1);
   const more = last !== undefined && start + cut.length < names.length;
-  return { names: cut, nextCursor: more ? Buffer.from(last, 'utf8').toString('base64url') : null };
+  return { names: cut, nextCursor: more ? toCursor(last) : null };
 }
 
 export function nodeSummary(

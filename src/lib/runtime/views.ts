@@ -8,6 +8,7 @@ import { usableCapabilities } from './registry.js';
 import type { Now } from './transaction.js';
 import { toTimestamp } from '../base/clock.js';
 import type {
+  DispatchListing,
   DispatchRecord,
   DispatchView,
   InviteRecord,
@@ -80,7 +81,7 @@ export function toInviteView(invite: InviteRecord, wall: number): InviteView {
   };
 }
 
-export function toDispatchView(record: DispatchRecord, nodeName: string): DispatchView {
+export function toDispatchListing(record: DispatchRecord, nodeName: string): DispatchListing {
   return {
     id: record.id,
     node: nodeName,
@@ -88,8 +89,6 @@ export function toDispatchView(record: DispatchRecord, nodeName: string): Dispat
     capability: record.capability,
     state: stateName(record),
     attempt: record.attempt,
-    input: JSON.parse(record.inputJson) as JsonValue,
-    output: record.outputJson === null ? null : (JSON.parse(record.outputJson) as JsonValue),
     error: record.error,
     sideEffects: record.sideEffects,
     idempotent: record.idempotent,
@@ -103,6 +102,21 @@ export function toDispatchView(record: DispatchRecord, nodeName: string): Dispat
     },
     deadlineAt: new Date(record.deadlineAt).toISOString(),
     requestedBy: record.requestedBy,
+  };
+}
+
+export function toDispatchView(record: DispatchRecord, nodeName: string): DispatchView {
+  const { id, node, nodeId, capability, state, attempt, ...rest } = toDispatchListing(record, nodeName);
+  return {
+    id,
+    node,
+    nodeId,
+    capability,
+    state,
+    attempt,
+    input: JSON.parse(record.inputJson) as JsonValue,
+    output: record.outputJson === null ? null : (JSON.parse(record.outputJson) as JsonValue),
+    ...rest,
   };
 }
 

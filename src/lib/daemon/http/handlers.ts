@@ -5,11 +5,12 @@
 import type { Clock } from '../../base/clock.js';
 import { toTimestamp } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
-import { NODE_PROTOCOL, type Caller, type ListenerView } from '../../base/model.js';
+import { NODE_PROTOCOL, type Caller, type DispatchStateName, type ListenerView } from '../../base/model.js';
 import type { NodeRuntime } from '../../runtime/runtime.js';
 import type { StoreStatus } from '../../runtime/state.js';
 import { MAX_INPUT_BYTES } from '../../wire/http/routes.js';
 import type { JsonRouteId, ParsedBody, ParsedQuery, RouteAnswer } from '../../wire/http/schemas.js';
+import type { OpenApiDocument } from '../../wire/http/openapi.js';
 import type { DaemonConfig } from '../config.js';
 import type { InviteDesk } from '../invites.js';
 
@@ -52,6 +53,7 @@ export interface HandlerDeps {
   readonly isStopping: () => boolean;
   listeners(): readonly ListenerView[];
   storage(): StoreStatus;
+  openApi(): OpenApiDocument;
   stop(options: { readonly drainMs: number; readonly reason: string }): void;
 }
 
@@ -121,6 +123,20 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       };
     },
     'invites.revoke': async ({ caller, param }) => runtime.revokeInvite(caller, param('id')),
+
+    'dispatches.list': async ({ query: { state, since, ...query } }) =>
+      runtime.overview.dispatches({
+        ...query,
+        // The schema has checked the words.
+        states: state?.split(',') as DispatchStateName[] | undefined,
+        since: since === undefined ? undefined : Date.parse(since),
+      }),
+    'capabilities.list': async ({ query }) => runtime.overview.capabilities(query),
+    'capabilities.show': async ({ param }) => {
+      const name = param('name');
+      return { name, offers: runtime.overview.capability(name) };
+    },
+    'openapi.show': async () => deps.openApi(),
 
     healthz: async () => ({ status: 'ok' }),
     readyz: async ({ setStatus }) => {

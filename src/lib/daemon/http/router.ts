@@ -33,6 +33,7 @@ export interface RouterDeps {
   readonly log: Log;
   readonly caPem: string;
   readonly joinPage: Page;
+  readonly metrics: { readonly contentType: string; text(): Promise<string> };
   /** Resolves when everything decided so far is durable: nothing is shown that a crash could take back. */
   durable(): Promise<void>;
 }
@@ -105,6 +106,11 @@ export class Router {
     if (id === 'join.page') {
       const { body, contentSecurityPolicy } = this.#deps.joinPage;
       return context.html(body, 200, { 'content-security-policy': contentSecurityPolicy });
+    }
+    if (id === 'metrics') {
+      // Not held back until everything is durable: a disk that hangs is when somebody looks here.
+      const { metrics } = this.#deps;
+      return context.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
     }
     const controller = new AbortController();
     this.#waits.add(controller);

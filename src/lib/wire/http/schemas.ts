@@ -6,10 +6,10 @@
  */
 import * as z from 'zod';
 import type { RouteId } from './routes.js';
-import type { JsonValue } from '../../base/model.js';
+import { DISPATCH_STATE_NAMES, type JsonValue } from '../../base/model.js';
 
 const timestamp = z.iso.datetime();
-const jsonValue = z.json() as z.ZodType<JsonValue>;
+export const jsonValue = z.json() as z.ZodType<JsonValue>;
 
 /** Names of nodes: letters, digits, dot, dash, underscore; 1 to 63; starts with a letter or digit. */
 export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -72,19 +72,7 @@ export const dispatchView = z.object({
   node: z.string(),
   nodeId: z.string(),
   capability: z.string(),
-  state: z.enum([
-    'queued',
-    'delivered',
-    'awaiting-approval',
-    'running',
-    'succeeded',
-    'failed',
-    'denied',
-    'expired',
-    'timed-out',
-    'cancelled',
-    'unknown',
-  ]),
+  state: z.enum(DISPATCH_STATE_NAMES),
   attempt: z.int(),
   input: jsonValue,
   output: jsonValue,
@@ -102,6 +90,13 @@ export const dispatchView = z.object({
   deadlineAt: timestamp,
   requestedBy: z.string(),
 });
+
+/** Rows of lists: what may be large is left out. */
+export const dispatchListing = dispatchView.omit({ input: true, output: true });
+export const capabilityOffer = capabilityView
+  .omit({ granted: true })
+  .extend({ nodes: z.array(z.object({ id: z.string(), name: z.string(), granted: z.boolean() })) });
+export const capabilitySummary = capabilityOffer.omit({ inputSchema: true, outputSchema: true });
 
 export const inviteView = z.object({
   id: z.string(),
@@ -142,6 +137,15 @@ export const daemonStatus = z.object({
 
 const none = z.strictObject({});
 /** Query values arrive as text. */
+const pageQuery = {
+  cursor: z.string().max(200).optional(),
+  limit: z.coerce.number<string | number>().int().min(1).max(1000).optional(),
+};
+const stateWord = DISPATCH_STATE_NAMES.join('|');
+const stateList = z
+  .string()
+  .max(200)
+  .regex(new RegExp(`^(${stateWord})(,(${stateWord}))*$`), `states are ${DISPATCH_STATE_NAMES.join(', ')}`);
 const waitMs = z.coerce.number<string | number>().int().min(0).max(120_000).optional();
 
 /** Query, body and answer of each JSON route. */
@@ -154,10 +158,7 @@ export const SCHEMAS = {
     answer: z.object({ stopping: z.literal(true), pid: z.int(), waitingFor: z.int() }),
   },
   'nodes.list': {
-    query: z.strictObject({
-      cursor: z.string().max(200).optional(),
-      limit: z.coerce.number<string | number>().int().min(1).max(1000).optional(),
-    }),
+    query: z.strictObject(pageQuery),
     body: none,
     answer: z.object({ nodes: z.array(nodeView), summary: nodeSummary, nextCursor: z.string().nullable() }),
   },
@@ -206,6 +207,30 @@ export const SCHEMAS = {
   'invites.list': { query: none, body: none, answer: z.object({ invites: z.array(inviteView) }) },
   'invites.show': { query: z.strictObject({ waitMs }), body: none, answer: z.object({ invite: inviteView }) },
   'invites.revoke': { query: none, body: none, answer: z.object({ invite: inviteView, changed: z.boolean() }) },
+  'dispatches.list': {
+    query: z.strictObject({
+      ...pageQuery,
+      node: z.string().min(1).max(200).optional(),
+      capability: z.string().max(64).regex(CAPABILITY_NAME).optional(),
+      /** Comma separated. */
+      state: stateList.optional(),
+      /** Asked for at or after this instant. */
+      since: z.iso.datetime({ offset: true }).optional(),
+    }),
+    body: none,
+    answer: z.object({ dispatches: z.array(dispatchListing), nextCursor: z.string().nullable() }),
+  },
+  'capabilities.list': {
+    query: z.strictObject(pageQuery),
+    body: none,
+    answer: z.object({ capabilities: z.array(capabilitySummary), nextCursor: z.string().nullable() }),
+  },
+  'capabilities.show': {
+    query: none,
+    body: none,
+    answer: z.object({ name: z.string(), offers: z.array(capabilityOffer) }),
+  },
+  'openapi.show': { query: none, body: none, answer: z.looseObject({ openapi: z.string() }) },
   healthz: { query: none, body: none, answer: z.object({ status: z.literal('ok') }) },
   readyz: { query: none, body: none, answer: z.object({ status: z.enum(['ready', 'stopping', 'read-only']) }) },
 } as const satisfies Partial<Record<RouteId, { query: z.ZodType; body: z.ZodType; answer: z.ZodType }>>;
