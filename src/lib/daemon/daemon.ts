@@ -22,6 +22,7 @@ import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
 import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
+import { EventFeed } from './http/event-feed.js';
 import { createHandlers } from './http/handlers.js';
 import { createJoinPage } from './http/pages.js';
 import { Router } from './http/router.js';
@@ -154,6 +155,7 @@ export class Daemon {
       log: log.scope('http'),
       caPem: authority.certificatePem,
       joinPage: createJoinPage(),
+      events: new EventFeed({ runtime, clock, log: log.scope('http') }),
       durable: () => runtime.durable(),
     });
     this.#router = router;

@@ -15,6 +15,7 @@ import { PROBLEM_JSON, ROUTES, type Route, type RouteId } from '../../wire/http/
 import { SCHEMAS, type JsonRouteId } from '../../wire/http/schemas.js';
 import { assertAllowed } from '../policy.js';
 import { readJsonBody } from './body.js';
+import type { EventFeed } from './event-feed.js';
 import type { Handlers, RouteRequest } from './handlers.js';
 import type { Page } from './pages.js';
 
@@ -33,6 +34,7 @@ export interface RouterDeps {
   readonly log: Log;
   readonly caPem: string;
   readonly joinPage: Page;
+  readonly events: Pick<EventFeed, 'open'>;
   /** Resolves when everything decided so far is durable: nothing is shown that a crash could take back. */
   durable(): Promise<void>;
 }
@@ -46,6 +48,7 @@ export class Router {
   readonly #deps: RouterDeps;
   readonly #app = new Hono<Env>({ strict: true });
   readonly #waits = new Set<AbortController>();
+  #over: PalyraError | null = null;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
@@ -92,8 +95,9 @@ export class Router {
     return response;
   }
 
-  /** Ends every wait; the requests are answered with `error`. */
+  /** Ends every wait; the requests are answered with `error`, and so is who asks for a stream from now on. */
   abortWaits(error: PalyraError): void {
+    this.#over = error;
     for (const controller of this.#waits) controller.abort(error);
   }
 
@@ -112,6 +116,11 @@ export class Router {
       this.#waits.delete(controller);
       if (!outgoing.writableFinished) controller.abort(new PalyraError('CANCELLED', { detail: 'the client is gone' }));
     });
+    if (id === 'events.stream') {
+      if (this.#over !== null) throw this.#over;
+      const lastEventId = context.req.header('last-event-id');
+      return this.#deps.events.open({ lastEventId, signal: controller.signal, cut: () => outgoing.destroy() });
+    }
     const schema: { query: Schema; body: Schema } = SCHEMAS[id];
     const query = validate(schema.query, Object.fromEntries(new URL(context.req.url).searchParams), 'query');
     const body = validate(schema.body, route.method === 'POST' ? await readJsonBody(incoming) : {}, 'body');
