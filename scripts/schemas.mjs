@@ -10,6 +10,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'docs', 'schemas');
 const wire = await tsImport('../src/lib/wire/http/schemas.ts', import.meta.url);
 
+const events = await tsImport('../src/lib/wire/http/event-schemas.ts', import.meta.url);
+
 const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInviteView, daemonStatus } = wire;
 const { dispatchListing, capabilityOffer, capabilitySummary } = wire;
 const timestamp = z.iso.datetime();
@@ -75,6 +77,14 @@ const DOCUMENTS = {
     node: nodeView.extend({ capabilityDetails: z.array(capabilityView), recentDispatches: z.array(dispatchView) }),
   },
   'nodes.remove': { action: z.literal('remove'), changed, node: nodeView },
+  'nodes.rename': { action: z.literal('rename'), changed, node: nodeView },
+  'nodes.label': { action: z.literal('label'), changed, node: nodeView },
+  'nodes.wait': {
+    node: z.string(),
+    for: z.enum(['online', 'offline', 'paired', 'removed']),
+    met: z.boolean().describe('False when the time was over first; the exit code is 8 then.'),
+    waitedMs: z.int(),
+  },
   dispatch: { dispatch: dispatchView },
   'dispatches.list': { dispatches: z.array(dispatchListing), nextCursor: z.string().nullable() },
   'dispatches.cancel': { action: z.literal('cancel'), changed, dispatch: dispatchView },
@@ -137,6 +147,9 @@ const DOCUMENTS = {
   'exit-codes': { exitCodes: z.array(z.object({ code: z.int(), meaning: z.string(), retry: z.string() })) },
 };
 
+/** Lines of commands that go on: each line is one of these, without an envelope. */
+const LINES = { 'nodes.watch': events.nodesLine, events: events.eventsLine };
+
 /** File name to text, in a stable order. */
 export function createSchemas() {
   const files = new Map();
@@ -147,6 +160,15 @@ export function createSchemas() {
     const json = {
       $id: `urn:palyra:schema:${name}:v1`,
       title: id,
+      ...z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' }),
+    };
+    files.set(`${name}.v1.json`, `${JSON.stringify(json, null, 2)}\n`);
+  }
+  for (const [name, schema] of Object.entries(LINES)) {
+    const json = {
+      $id: `urn:palyra:schema:${name}:v1`,
+      title: `palyra.${name}/v1`,
+      description: 'One line of NDJSON.',
       ...z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' }),
     };
     files.set(`${name}.v1.json`, `${JSON.stringify(json, null, 2)}\n`);

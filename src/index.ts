@@ -5,7 +5,12 @@
 export { PalyraError, REASONS, CODES, isReason } from './lib/base/errors.js';
 export type { Code, ErrorFacts, PalyraErrorOptions, Reason } from './lib/base/errors.js';
 export { ControlPlaneClient } from './lib/client/control-plane-client.js';
-export type { CallOptions, ControlPlaneClientOptions } from './lib/client/control-plane-client.js';
+export type {
+  CallOptions,
+  ControlPlaneClientOptions,
+  WatchItem,
+  WatchOptions,
+} from './lib/client/control-plane-client.js';
 export { CAPABILITY_API, CapabilityFailure } from './lib/node/capabilities/capability.js';
 export type {
   CapabilityContext,

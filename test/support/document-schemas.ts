@@ -16,6 +16,12 @@ export function assertDocument(document: { schema?: unknown }): void {
   assert.ok(validate(document), `${String(document.schema)}: ${JSON.stringify(validate.errors)}`);
 }
 
+/** A line of a command that goes on; such lines do not name their schema. */
+export function assertLine(id: string, line: unknown): void {
+  const validate = validatorOf(id);
+  assert.ok(validate(line), `${id}: ${JSON.stringify(validate.errors)}\n${JSON.stringify(line)}`);
+}
+
 function validatorOf(id: string): ValidateFunction {
   if (validators.size === 0) {
     const ajv = new Ajv2020.default({ strict: false, validateFormats: false, allErrors: true });

@@ -1,9 +1,12 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
+import { followFlags } from '../../lib/cli/follow-events.js';
 import { plural } from '../../lib/cli/daemon-report.js';
 import { fieldColumns, PLAIN_FIELDS, tableColumns } from '../../lib/cli/node-columns.js';
-import { selectNodes, sortNodes, SORT_KEYS } from '../../lib/cli/node-selection.js';
+import { selectionFlags } from '../../lib/cli/node-flags.js';
+import { selectNodes, sortNodes } from '../../lib/cli/node-selection.js';
 import { formatTable, formatTsv } from '../../lib/cli/table.js';
+import { watchNodes } from '../../lib/cli/watch-nodes.js';
 
 export default class NodesList extends BaseCommand<typeof NodesList> {
   static override summary = 'List the machines paired to the daemon';
@@ -20,18 +23,29 @@ export default class NodesList extends BaseCommand<typeof NodesList> {
     '<%= config.bin %> nodes list -q --status online',
     '<%= config.bin %> nodes list --plain --fields name,presence,lastSeenAt',
     '<%= config.bin %> nodes list --json -l site=lab',
+    '<%= config.bin %> nodes list --watch --json',
   ];
   static override flags = {
-    status: Flags.string({ helpValue: '<online,offline,…>', description: 'Only nodes in one of these states' }),
-    label: Flags.string({ char: 'l', helpValue: '<k=v,k!=v>', description: 'Only nodes with these labels' }),
-    capability: Flags.string({ helpValue: '<name>', description: 'Only nodes that can do this' }),
-    sort: Flags.option({ options: SORT_KEYS, default: 'name' as const })({ description: 'Order of the list' }),
+    ...selectionFlags,
     wide: Flags.boolean({ description: 'More columns' }),
     fields: Flags.string({ helpValue: '<name,…>', description: 'These fields of the JSON form, in this order' }),
     'no-header': Flags.boolean({ description: 'No header line' }),
+    watch: Flags.boolean({ char: 'w', description: 'Go on with every change, until Ctrl-C; see palyra nodes watch' }),
+    from: { ...followFlags.from, dependsOn: ['watch'] },
+    'give-up': { ...followFlags['give-up'], dependsOn: ['watch'] },
   };
 
   async run() {
+    return this.flags.watch ? this.#watch() : this.#list();
+  }
+
+  #watch() {
+    const { status, label, capability, sort, wide } = this.flags;
+    const selection = { status, labels: label, capability };
+    return watchNodes(this.client(), this.output, { ...this.flags, selection, sort, wide });
+  }
+
+  async #list() {
     const { nodes: all, summary } = await this.client().listNodes();
     const { status, label, capability, sort, wide, fields, plain, quiet } = this.flags;
     const nodes = sortNodes(selectNodes(all, { status, labels: label, capability }), sort);

@@ -58,6 +58,7 @@ export class Output {
   readonly #stderr: Stream;
   readonly #warnings: string[] = [];
   #written = false;
+  #streaming = false;
 
   constructor(streams: { stdout: Stream; stderr: Stream }, argv: readonly string[], env: Environment = process.env) {
     this.#stdout = streams.stdout;
@@ -107,13 +108,15 @@ export class Output {
   /** One line of a stream (`logs -f --json`): the command that streams writes no document. */
   line(value: unknown): void {
     this.#written = true;
+    this.#streaming = true;
     this.#stdout.write(`${JSON.stringify(value)}\n`);
   }
 
-  /** Tells what went wrong, in the form that was asked for. The cause is private: only `-v` on this terminal shows it. */
+  /** Tells what went wrong, in the form that was asked for: after lines of a stream as the last line, so that it does not end in silence. The cause is private: only `-v` on this terminal shows it. */
   fail(error: PalyraError): void {
     if (this.json) {
-      this.document(toErrorDocument(error));
+      if (this.#streaming) this.line({ ...toErrorDocument(error), warnings: this.#warnings });
+      else this.document(toErrorDocument(error));
       return;
     }
     this.#stderr.write(`${this.paint('red', '✗')} ${printable(messageOf(error))}\n`);

@@ -9,7 +9,11 @@ import { PalyraError } from '../base/errors.js';
 import { fromProblem } from '../wire/http/problem.js';
 import { ROUTES, toPath, type Route } from '../wire/http/routes.js';
 import type { JsonRouteId, RouteAnswer, RouteBody, RouteQuery } from '../wire/http/schemas.js';
+import { watchEvents, type WatchItem, type WatchOptions } from './event-watch.js';
 import { Transport, type TransportAnswer, type TransportTarget } from './transport.js';
+
+export type { WatchItem, WatchOptions } from './event-watch.js';
+export type { NodeEvent, Ping, PublicEvent, Resync, Snapshot } from '../wire/http/event-schemas.js';
 
 export interface ControlPlaneClientOptions extends TransportTarget {
   /** For calls that do not wait for anything. */
@@ -113,6 +117,19 @@ export class ControlPlaneClient {
 
   removeNode(node: string) {
     return this.request('nodes.remove', { params: { node } });
+  }
+
+  renameNode(node: string, name: string) {
+    return this.request('nodes.rename', { params: { node }, body: { name } });
+  }
+
+  labelNode(node: string, change: RouteBody<'nodes.label'>) {
+    return this.request('nodes.label', { params: { node }, body: change });
+  }
+
+  /** What happens from now on, or from `from` on; goes on across lost connections. The first connection must succeed. */
+  watchEvents(options: WatchOptions = {}): AsyncGenerator<WatchItem, void, undefined> {
+    return watchEvents(this.#transport, options);
   }
 
   /** Without `wait: false` it answers when the dispatch is settled; `waitMs` must then cover its deadline. */

@@ -3,7 +3,7 @@
  * Failures become reasons: not running, not reachable (and why), time-out. Whether a request was already sent when the connection broke is kept,
  * because only an unsent one may be repeated without a thought.
  */
-import { Pool, errors as undiciErrors } from 'undici';
+import { Client, Pool, errors as undiciErrors } from 'undici';
 import { PalyraError } from '../base/errors.js';
 
 export interface TransportTarget {
@@ -32,6 +32,23 @@ export interface TransportAnswer {
   readonly text: string;
 }
 
+export interface StreamRequest {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Until the answer begins, and between two parts of it; then the connection counts as dead. Milliseconds. */
+  readonly connectMs: number;
+  readonly silentMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface StreamAnswer {
+  readonly status: number;
+  /** Rejects with a PalyraError when the connection breaks. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Ends the connection. */
+  close(): Promise<void>;
+}
+
 /** Answers are lists of nodes at most; more than this is not ours. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 /** Calls under way at once; more wait their turn. The daemon allows more than twice as many. */
@@ -43,15 +60,12 @@ const KEEP_ALIVE_MS = 2000;
 export class Transport {
   readonly #client: Pool;
   readonly #target: TransportTarget;
+  readonly #streams = new Set<Client>();
 
   constructor(target: TransportTarget) {
     this.#target = target;
-    this.#client = new Pool(target.baseUrl ?? 'http://localhost', {
-      connect: {
-        timeout: CONNECT_TIMEOUT_MS,
-        ...(target.socketPath === undefined ? {} : { socketPath: target.socketPath }),
-        ...(target.ca === undefined ? {} : { ca: target.ca }),
-      },
+    this.#client = new Pool(originOf(target), {
+      connect: connectOptions(target),
       keepAliveTimeout: KEEP_ALIVE_MS,
       // A call may wait for minutes: each has a connection of its own while it lasts, opened when needed.
       connections: MAX_CONNECTIONS,
@@ -93,9 +107,39 @@ export class Transport {
     }
   }
 
-  /** Ends the connection; requests that are under way are dropped. */
+  /** A GET whose answer goes on, over a connection of its own that has no limit but silence. */
+  async stream(request: StreamRequest): Promise<StreamAnswer> {
+    const client = new Client(originOf(this.#target), {
+      connect: connectOptions(this.#target),
+      headersTimeout: request.connectMs,
+      bodyTimeout: request.silentMs,
+    });
+    const toError = (error: unknown) =>
+      request.signal?.aborted === true ? new PalyraError('CANCELLED', { cause: error }) : this.#toPalyraError(error);
+    this.#streams.add(client);
+    const close = async () => {
+      this.#streams.delete(client);
+      await client.destroy();
+    };
+    try {
+      const answer = await client.request({
+        method: 'GET',
+        path: request.path,
+        headers: request.headers,
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      });
+      // The end of the connection is told to who reads; nobody may be reading yet.
+      answer.body.on('error', () => undefined);
+      return { status: answer.statusCode, body: mapErrors(answer.body, toError), close };
+    } catch (error) {
+      await close();
+      throw toError(error);
+    }
+  }
+
+  /** Ends every connection; requests that are under way are dropped. */
   async close(): Promise<void> {
-    await this.#client.destroy();
+    await Promise.all([this.#client.destroy(), ...[...this.#streams].map((client) => client.destroy())]);
   }
 
   #toPalyraError(error: unknown): PalyraError {
@@ -110,6 +154,29 @@ export class Transport {
       }
     }
     return new PalyraError('DAEMON_UNREACHABLE', { detail: reachDetail(code, error), cause: error });
+  }
+}
+
+function originOf({ baseUrl }: TransportTarget): string {
+  return baseUrl ?? 'http://localhost';
+}
+
+function connectOptions({ socketPath, ca }: TransportTarget) {
+  return {
+    timeout: CONNECT_TIMEOUT_MS,
+    ...(socketPath === undefined ? {} : { socketPath }),
+    ...(ca === undefined ? {} : { ca }),
+  };
+}
+
+async function* mapErrors(
+  body: AsyncIterable<Uint8Array>,
+  toError: (error: unknown) => PalyraError,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw toError(error);
   }
 }
 
@@ -137,6 +204,7 @@ function reachDetail(code: string, error: unknown): string {
     case 'ECONNRESET':
     case 'EPIPE':
     case 'UND_ERR_SOCKET':
+    case 'UND_ERR_ABORTED':
       return 'the connection broke before the answer came';
     default:
       return error instanceof undiciErrors.UndiciError || code !== '' ? (error as Error).message : 'the request failed';

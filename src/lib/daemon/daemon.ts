@@ -23,6 +23,7 @@ import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
 import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
+import { EventFeed } from './http/event-feed.js';
 import { createHandlers } from './http/handlers.js';
 import { createJoinPage } from './http/pages.js';
 import { Router } from './http/router.js';
@@ -161,6 +162,7 @@ export class Daemon {
       caPem: authority.certificatePem,
       joinPage: createJoinPage(),
       metrics,
+      events: new EventFeed({ runtime, clock, log: log.scope('http') }),
       durable: () => runtime.durable(),
     });
     this.#router = router;

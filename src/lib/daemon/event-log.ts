@@ -39,6 +39,15 @@ function write(
     case 'node.changed':
       node.info(`${event.name} reports something new about itself`, { node: event.name });
       return;
+    case 'node.presence':
+      node.info(`${event.name} ${event.presence}`, { node: event.name, presence: event.presence });
+      return;
+    case 'node.renamed':
+      node.info(`${event.from} renamed to ${event.name} by ${event.by}`, { node: event.name, from: event.from });
+      return;
+    case 'node.labelled':
+      node.info(`${event.name} labelled by ${event.by}`, { node: event.name, by: event.by });
+      return;
     case 'node.removed':
       node.warn(`${event.name} removed by ${event.by}`, { node: event.name, nodeId: event.nodeId, by: event.by });
       return;

@@ -2,7 +2,7 @@
  * What happened, in order, for logs and live views. A bounded window is kept in memory: who asks for older events is told that there is a gap and
  * takes a fresh snapshot instead. Events are facts about durable state; they are published after the write, never before.
  */
-import type { DispatchStateName } from '../base/model.js';
+import type { DispatchStateName, Presence } from '../base/model.js';
 
 export type RuntimeEvent =
   | {
@@ -15,6 +15,15 @@ export type RuntimeEvent =
   | { readonly type: 'node.online'; readonly nodeId: string; readonly name: string; readonly address: string }
   | { readonly type: 'node.offline'; readonly nodeId: string; readonly name: string; readonly reason: string }
   | { readonly type: 'node.changed'; readonly nodeId: string; readonly name: string }
+  | { readonly type: 'node.presence'; readonly nodeId: string; readonly name: string; readonly presence: Presence }
+  | {
+      readonly type: 'node.renamed';
+      readonly nodeId: string;
+      readonly name: string;
+      readonly from: string;
+      readonly by: string;
+    }
+  | { readonly type: 'node.labelled'; readonly nodeId: string; readonly name: string; readonly by: string }
   | { readonly type: 'node.removed'; readonly nodeId: string; readonly name: string; readonly by: string }
   | { readonly type: 'invite.created'; readonly inviteId: string; readonly by: string }
   | { readonly type: 'invite.changed'; readonly inviteId: string }

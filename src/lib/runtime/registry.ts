@@ -148,12 +148,21 @@ export class Registry {
     return tx.set('nodes', node.id, reported);
   }
 
+  /** Gives the node another name; the old one is free at once. Throws NAME_TAKEN. */
+  rename(tx: Transaction, node: NodeRecord, name: string): NodeRecord {
+    if (this.isNameTaken(name)) throw new PalyraError('NAME_TAKEN', { detail: `"${name}"`, details: { name } });
+    this.#byName.delete(node.name);
+    this.#dropName(node.name);
+    this.#byName.set(name, node.id);
+    insertSorted(this.#names, name);
+    return tx.set('nodes', node.id, { name });
+  }
+
   /** Withdraws trust; the row stays, so that the machine can be told why. The name is free at once. */
   remove(tx: Transaction, node: NodeRecord): NodeRecord {
     this.#byName.delete(node.name);
     if (this.#byKey.get(node.keyFingerprint) === node.id) this.#byKey.delete(node.keyFingerprint);
-    const index = this.#names.indexOf(node.name);
-    if (index >= 0) this.#names.splice(index, 1);
+    this.#dropName(node.name);
     return tx.set('nodes', node.id, { trust: 'revoked', removedAt: tx.now.wall });
   }
 
@@ -173,6 +182,11 @@ export class Registry {
       throw new PalyraError('CERTIFICATE_REVOKED', { detail: 'the certificate was replaced or withdrawn' });
     }
     return node;
+  }
+
+  #dropName(name: string): void {
+    const index = this.#names.indexOf(name);
+    if (index >= 0) this.#names.splice(index, 1);
   }
 }
 

@@ -5,11 +5,13 @@
  * are durable, and lets callers wait. It opens no socket, reads no file and has no clock of its own. All listeners see only this class.
  */
 import { monotonicFactory } from 'ulid';
+import { callerName } from './caller-name.js';
 import { RuntimeCore } from './core.js';
 import type { RuntimeDeps, RuntimeOptions } from './core.js';
 import { describeOffline, planDispatch } from './dispatch-request.js';
 import type { DispatchRequest } from './dispatch-request.js';
 import type { EventLog } from './events.js';
+import { Fleet } from './fleet.js';
 import { openLink, registerNode } from './link-sessions.js';
 import type { DeviceCaller, LinkSession, NodeReport, RegisteredNode } from './link-sessions.js';
 import type { LinkSink } from './links.js';
@@ -42,6 +44,8 @@ import type {
 export class NodeRuntime {
   /** Lists across the fleet. */
   readonly overview: Overview;
+  /** Names and labels. */
+  readonly fleet: Fleet;
   readonly #core: RuntimeCore;
   readonly #ulid: () => string;
   #bootEpoch = 0;
@@ -52,6 +56,7 @@ export class NodeRuntime {
   private constructor(core: RuntimeCore) {
     this.#core = core;
     this.overview = new Overview(core);
+    this.fleet = new Fleet(core);
     this.#upkeep = new Upkeep(core);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
   }
@@ -363,15 +368,3 @@ export type { RuntimeDeps, RuntimeOptions } from './core.js';
 export type { LinkSession } from './link-sessions.js';
 export type { LinkSink } from './links.js';
 export type { CertificateIssuer, IssuedCertificate, PairingRequest } from './pairing.js';
-
-function callerName(caller: Caller): string {
-  switch (caller.kind) {
-    case 'owner':
-    case 'operator':
-      return caller.name;
-    case 'device':
-      return caller.nodeId;
-    case 'anonymous':
-      return 'anonymous';
-  }
-}

@@ -1,5 +1,6 @@
 /** What the domain does without being asked: timers, forgetting, snapshots, and the orderly end. */
 import type { RuntimeCore } from './core.js';
+import { PresenceWatch } from './presence-watch.js';
 import { forgetEnded, forgetSettled } from './retention.js';
 
 /** Ended rows are looked for this often. */
@@ -9,11 +10,13 @@ const FORGET_AT_ONCE = 1000;
 
 export class Upkeep {
   readonly #core: RuntimeCore;
+  readonly #presence: PresenceWatch;
   #forgetAt = 0;
   #snapshot: Promise<void> | null = null;
 
   constructor(core: RuntimeCore) {
     this.#core = core;
+    this.#presence = new PresenceWatch(core);
   }
 
   /** Throws what the store throws. */
@@ -21,6 +24,7 @@ export class Upkeep {
     const core = this.#core;
     const { store } = core.deps;
     core.expire();
+    this.#presence.sweep();
     const tx = core.begin();
     forgetSettled(core.mailbox.index, tx, FORGET_AT_ONCE);
     if (tx.now.mono >= this.#forgetAt) {

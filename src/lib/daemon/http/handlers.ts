@@ -85,6 +85,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'nodes.list': async ({ query }) => runtime.listNodes(query),
     'nodes.show': async ({ param }) => runtime.nodeDetails(param('node')),
     'nodes.remove': async ({ caller, param }) => runtime.removeNode(caller, param('node')),
+    'nodes.rename': async ({ caller, param, body }) => runtime.fleet.rename(caller, param('node'), body.name),
+    'nodes.label': async ({ caller, param, body }) => runtime.fleet.label(caller, param('node'), body),
 
     'dispatches.create': async ({ caller, param, body, signal }) => {
       const inputJson = JSON.stringify(body.input);

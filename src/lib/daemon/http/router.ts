@@ -15,6 +15,7 @@ import { PROBLEM_JSON, ROUTES, type Route, type RouteId } from '../../wire/http/
 import { SCHEMAS, type JsonRouteId } from '../../wire/http/schemas.js';
 import { assertAllowed } from '../policy.js';
 import { readJsonBody } from './body.js';
+import type { EventFeed } from './event-feed.js';
 import type { Handlers, RouteRequest } from './handlers.js';
 import type { Page } from './pages.js';
 
@@ -34,6 +35,7 @@ export interface RouterDeps {
   readonly caPem: string;
   readonly joinPage: Page;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly events: Pick<EventFeed, 'open'>;
   /** Resolves when everything decided so far is durable: nothing is shown that a crash could take back. */
   durable(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export class Router {
   readonly #deps: RouterDeps;
   readonly #app = new Hono<Env>({ strict: true });
   readonly #waits = new Set<AbortController>();
+  #over: PalyraError | null = null;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
@@ -93,8 +96,9 @@ export class Router {
     return response;
   }
 
-  /** Ends every wait; the requests are answered with `error`. */
+  /** Ends every wait; the requests are answered with `error`, and so is who asks for a stream from now on. */
   abortWaits(error: PalyraError): void {
+    this.#over = error;
     for (const controller of this.#waits) controller.abort(error);
   }
 
@@ -118,6 +122,11 @@ export class Router {
       this.#waits.delete(controller);
       if (!outgoing.writableFinished) controller.abort(new PalyraError('CANCELLED', { detail: 'the client is gone' }));
     });
+    if (id === 'events.stream') {
+      if (this.#over !== null) throw this.#over;
+      const lastEventId = context.req.header('last-event-id');
+      return this.#deps.events.open({ lastEventId, signal: controller.signal, cut: () => outgoing.destroy() });
+    }
     const schema: { query: Schema; body: Schema } = SCHEMAS[id];
     const query = validate(schema.query, Object.fromEntries(new URL(context.req.url).searchParams), 'query');
     const body = validate(schema.body, route.method === 'POST' ? await readJsonBody(incoming) : {}, 'body');

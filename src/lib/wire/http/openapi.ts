@@ -21,6 +21,7 @@ const API_VERSION = '1.0';
 const TEXT_ROUTES: Readonly<Record<Exclude<RouteId, schemas.JsonRouteId>, string>> = {
   'ca.show': 'application/x-pem-file',
   'join.page': 'text/html',
+  'events.stream': 'text/event-stream',
   metrics: 'text/plain',
 };
 

@@ -59,6 +59,28 @@ export const ROUTES = routes({
     safe: false,
     summary: 'Revokes a machine and closes its connections',
   },
+  'nodes.rename': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/rename',
+    access: 'owner',
+    safe: false,
+    summary: 'Gives a machine another name',
+  },
+  'nodes.label': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/labels',
+    access: 'owner',
+    safe: false,
+    summary: 'Sets labels of a machine and takes others away',
+  },
+  'events.stream': {
+    method: 'GET',
+    path: '/v1/events',
+    access: 'viewer',
+    safe: true,
+    waits: true,
+    summary: 'What happens, as it happens: server-sent events, resumed with Last-Event-ID',
+  },
   'dispatches.create': {
     method: 'POST',
     path: '/v1/nodes/{node}/dispatches',

@@ -172,6 +172,16 @@ export const SCHEMAS = {
     }),
   },
   'nodes.remove': { query: none, body: none, answer: z.object({ node: nodeView, changed: z.boolean() }) },
+  'nodes.rename': {
+    query: none,
+    body: z.strictObject({ name: z.string().regex(NODE_NAME) }),
+    answer: z.object({ node: nodeView, changed: z.boolean() }),
+  },
+  'nodes.label': {
+    query: none,
+    body: z.strictObject({ set: labels.default({}), remove: z.array(label.min(1)).max(64).default([]) }),
+    answer: z.object({ node: nodeView, changed: z.boolean() }),
+  },
   'dispatches.create': {
     query: none,
     body: z.strictObject({

@@ -1,0 +1,14 @@
+/** How a caller is named in records and events. */
+import type { Caller } from '../base/model.js';
+
+export function callerName(caller: Caller): string {
+  switch (caller.kind) {
+    case 'owner':
+    case 'operator':
+      return caller.name;
+    case 'device':
+      return caller.nodeId;
+    case 'anonymous':
+      return 'anonymous';
+  }
+}
