@@ -11,6 +11,7 @@ const folder = join(root, 'docs', 'schemas');
 const wire = await tsImport('../src/lib/wire/http/schemas.ts', import.meta.url);
 
 const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInviteView, daemonStatus } = wire;
+const { approvalView, approvedAnswer, rejectedAnswer } = wire;
 const timestamp = z.iso.datetime();
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
@@ -60,6 +61,10 @@ const DOCUMENTS = {
   invite: { invite: newInviteView, redeemedBy: inviteView.shape.redeemedBy.optional() },
   'invites.list': { invites: z.array(inviteView) },
   'invites.revoke': { action: z.literal('revoke'), changed, invite: inviteView },
+  'approvals.list': { requests: z.array(approvalView) },
+  'approvals.show': { request: approvalView },
+  'approvals.approve': approvedAnswer.shape,
+  'approvals.reject': rejectedAnswer.shape,
   'node.pair': {
     action: z.literal('pair'),
     changed,

@@ -2,8 +2,10 @@
  * The daemon's half of pairing over an anonymous connection: finds the invite, proves the daemon first, checks the node's proofs, and only
  * then lets the runtime decide. Source of the exchange: SCRAM, RFC 5802, with scrypt (see `identity/pairing-proof.ts`).
  *
- *   begin ─► [session, 60 s] ─► complete ─► runtime.requestPairing
+ *   begin ─► [session, 60 s] ─► complete ─► runtime.requestPairing, or runtime.approvals.request for a machine without an invite
  *                 └─ taken away before anything in it is checked: one try each
+ *
+ * Without an invite there is no code to prove: the daemon commits to a nonce and both sides learn the PIN that a person compares (`pairing-pin.ts`).
  *
  * A session is memory only: losing one costs a retry. Whatever is wrong with a code is answered alike and not sooner than after 250 ms.
  */
@@ -13,6 +15,7 @@ import { PalyraError } from '../base/errors.js';
 import { NODE_PROTOCOL, type ApprovalRecord, type InviteRecord, type MachineFacts } from '../base/model.js';
 import type { Random } from '../base/random.js';
 import { fingerprintOf, parsePublicKey } from '../identity/device-key.js';
+import { nonceCommitment, pairingPin, toPinVerifier } from '../identity/pairing-pin.js';
 import {
   awaitMessage,
   daemonProof,
@@ -35,7 +38,7 @@ const LOCATOR_BYTES = 16;
 const NONCE_BYTES = 32;
 
 export interface PairingDeskDeps {
-  readonly runtime: Pick<NodeRuntime, 'evaluateLocator' | 'requestPairing' | 'approval'>;
+  readonly runtime: Pick<NodeRuntime, 'evaluateLocator' | 'requestPairing' | 'approval' | 'approvals'>;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -52,12 +55,28 @@ export interface BegunSession {
   readonly daemonProof: Buffer;
 }
 
-interface Session {
-  readonly invite: InviteRecord;
+export interface BegunPinSession {
+  readonly sessionId: string;
+  readonly nonceCommitment: Buffer;
+}
+
+interface Held {
   readonly spki: Buffer;
-  readonly transcript: Buffer;
   readonly source: string;
   readonly expiresAt: number;
+}
+
+type InviteSession = Held & { readonly kind: 'invite'; readonly invite: InviteRecord; readonly transcript: Buffer };
+type PinSession = Held & { readonly kind: 'pin'; readonly commitment: Buffer; readonly daemonNonce: Buffer };
+type Session = InviteSession | PinSession;
+
+/** What a machine says of itself when it completes. */
+interface Completion {
+  readonly sessionId: string;
+  readonly possessionProof: Buffer;
+  readonly requestedName: string | null;
+  readonly facts: MachineFacts;
+  readonly address: string;
 }
 
 export class PairingDesk {
@@ -88,11 +107,7 @@ export class PairingDesk {
     readonly protocol: { readonly min: number; readonly max: number };
     readonly address: string;
   }): Promise<BegunSession> {
-    if (o.protocol.min > NODE_PROTOCOL.max || o.protocol.max < NODE_PROTOCOL.min) {
-      throw new PalyraError('PROTOCOL_UNSUPPORTED', {
-        detail: `the node speaks ${o.protocol.min} to ${o.protocol.max}, the daemon ${NODE_PROTOCOL.min} to ${NODE_PROTOCOL.max}`,
-      });
-    }
+    assertProtocol(o.protocol);
     assertLength('locator', o.locator, LOCATOR_BYTES);
     assertLength('node_nonce', o.nodeNonce, NONCE_BYTES);
     parsePublicKey(o.spki);
@@ -105,7 +120,7 @@ export class PairingDesk {
       const invite = await this.#notSooner(() =>
         this.#deps.runtime.evaluateLocator({ locator, address: o.address, keyFingerprint }),
       );
-      const sessionId = this.#deps.random.bytes(16).toString('base64url');
+      const sessionId = this.#newSessionId();
       const daemonNonce = this.#deps.random.bytes(NONCE_BYTES);
       const transcript = pairingTranscript({
         ...this.#fingerprints,
@@ -115,9 +130,7 @@ export class PairingDesk {
         locator: o.locator,
         sessionId,
       });
-      const expiresAt = this.#deps.clock.monotonic() + SESSION_TTL_MS;
-      this.#supersede(o.spki);
-      this.#sessions.set(sessionId, { invite, spki: Buffer.from(o.spki), transcript, source, expiresAt });
+      this.#hold(sessionId, { kind: 'invite', invite, transcript, ...this.#held(o.spki, source) });
       kept = true;
       return { sessionId, daemonNonce, daemonProof: daemonProof(invite.verifier.serverKey, transcript) };
     } finally {
@@ -125,17 +138,58 @@ export class PairingDesk {
     }
   }
 
-  /** Throws PAIRING_SESSION_UNKNOWN, INVITE_REFUSED, PAIRING_PROOF_INVALID and NAME_TAKEN. */
-  async complete(o: {
-    readonly sessionId: string;
-    readonly codeProof: Buffer;
-    readonly possessionProof: Buffer;
-    readonly requestedName: string | null;
-    readonly facts: MachineFacts;
+  /** Without an invite. Throws PROTOCOL_UNSUPPORTED, PAIRING_PROOF_INVALID (not a P-256 key) and PAIRING_BUSY. */
+  beginPin(o: {
+    readonly spki: Buffer;
+    readonly protocol: { readonly min: number; readonly max: number };
     readonly address: string;
-  }): Promise<ApprovalRecord> {
-    const session = this.#consume(o.sessionId);
-    if (session === null) throw new PalyraError('PAIRING_SESSION_UNKNOWN');
+  }): BegunPinSession {
+    assertProtocol(o.protocol);
+    parsePublicKey(o.spki);
+    const source = sourceKey(o.address);
+    this.#take(source);
+    const sessionId = this.#newSessionId();
+    const daemonNonce = this.#deps.random.bytes(NONCE_BYTES);
+    const commitment = nonceCommitment(sessionId, daemonNonce);
+    this.#hold(sessionId, { kind: 'pin', commitment, daemonNonce, ...this.#held(o.spki, source) });
+    return { sessionId, nonceCommitment: commitment };
+  }
+
+  /**
+   * The nonce is answered only once the request is there to be seen and counted. Throws PAIRING_SESSION_UNKNOWN, MESSAGE_INVALID, PAIRING_PROOF_INVALID,
+   * PAIRING_BUSY and PAIRING_THROTTLED.
+   */
+  async completePin(
+    o: Completion & { readonly nodeNonce: Buffer },
+  ): Promise<{ readonly approval: ApprovalRecord; readonly daemonNonce: Buffer }> {
+    const { spki, commitment, daemonNonce } = this.#consume(o.sessionId, 'pin');
+    return this.#notSooner(async () => {
+      assertLength('node_nonce', o.nodeNonce, NONCE_BYTES);
+      const transcript = pairingTranscript({
+        ...this.#fingerprints,
+        spki,
+        nodeNonce: o.nodeNonce,
+        daemonNonce: commitment,
+        locator: Buffer.alloc(0),
+        sessionId: o.sessionId,
+      });
+      if (!verifyPossession(spki, transcript, o.possessionProof)) throw new PalyraError('PAIRING_PROOF_INVALID');
+      const pin = pairingPin({ ...this.#fingerprints, spki, nodeNonce: o.nodeNonce, daemonNonce });
+      const request = {
+        spki,
+        keyFingerprint: fingerprintOf(spki),
+        facts: o.facts,
+        requestedName: o.requestedName,
+        address: o.address,
+        pin: toPinVerifier(pin, this.#deps.random),
+      };
+      return { approval: await this.#deps.runtime.approvals.request(request, sourceKey), daemonNonce };
+    });
+  }
+
+  /** Throws PAIRING_SESSION_UNKNOWN, INVITE_REFUSED, PAIRING_PROOF_INVALID and NAME_TAKEN. */
+  async complete(o: Completion & { readonly codeProof: Buffer }): Promise<ApprovalRecord> {
+    const session = this.#consume(o.sessionId, 'invite');
     const { invite, spki, transcript } = session;
     return this.#notSooner(async () => {
       if (!verifyCodeProof(invite.verifier, transcript, o.codeProof)) throw new PalyraError('INVITE_REFUSED');
@@ -176,11 +230,27 @@ export class PairingDesk {
     for (const [id, session] of this.#sessions) if (session.expiresAt <= now) this.#remove(id, session);
   }
 
-  #consume(sessionId: string): Session | null {
+  #newSessionId(): string {
+    return this.#deps.random.bytes(16).toString('base64url');
+  }
+
+  #held(spki: Buffer, source: string): Held {
+    return { spki: Buffer.from(spki), source, expiresAt: this.#deps.clock.monotonic() + SESSION_TTL_MS };
+  }
+
+  /** In place of an earlier session of the same key. */
+  #hold(sessionId: string, session: Session): void {
+    this.#supersede(session.spki);
+    this.#sessions.set(sessionId, session);
+  }
+
+  #consume<K extends Session['kind']>(sessionId: string, kind: K): Extract<Session, { kind: K }> {
     const session = this.#sessions.get(sessionId);
-    if (session === undefined) return null;
-    this.#remove(sessionId, session);
-    return session.expiresAt > this.#deps.clock.monotonic() ? session : null;
+    if (session !== undefined) this.#remove(sessionId, session);
+    if (session?.kind !== kind || session.expiresAt <= this.#deps.clock.monotonic()) {
+      throw new PalyraError('PAIRING_SESSION_UNKNOWN');
+    }
+    return session as Extract<Session, { kind: K }>;
   }
 
   /** A machine that begins again has given up what it began before: it does not hold two places. */
@@ -219,6 +289,13 @@ export class PairingDesk {
       throw error;
     }
   }
+}
+
+function assertProtocol({ min, max }: { readonly min: number; readonly max: number }): void {
+  if (min <= NODE_PROTOCOL.max && max >= NODE_PROTOCOL.min) return;
+  throw new PalyraError('PROTOCOL_UNSUPPORTED', {
+    detail: `the node speaks ${min} to ${max}, the daemon ${NODE_PROTOCOL.min} to ${NODE_PROTOCOL.max}`,
+  });
 }
 
 function assertLength(field: string, bytes: Buffer, length: number): void {

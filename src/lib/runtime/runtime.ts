@@ -5,6 +5,7 @@
  * are durable, and lets callers wait. It opens no socket, reads no file and has no clock of its own. All listeners see only this class.
  */
 import { monotonicFactory } from 'ulid';
+import { Approvals } from './approvals.js';
 import { RuntimeCore } from './core.js';
 import type { RuntimeDeps, RuntimeOptions } from './core.js';
 import { describeOffline, planDispatch } from './dispatch-request.js';
@@ -44,12 +45,15 @@ export class NodeRuntime {
   #bootEpoch = 0;
   #sessions = 0;
   #draining: string | null = null;
+  /** What waits for a person, and the answers. */
+  readonly approvals: Approvals;
   readonly #upkeep: Upkeep;
 
   private constructor(core: RuntimeCore) {
     this.#core = core;
     this.#upkeep = new Upkeep(core);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
+    this.approvals = new Approvals(core, () => `nod_${this.#ulid()}`);
   }
 
   /** Reads the state and makes a new boot epoch durable. Throws what the store throws. */

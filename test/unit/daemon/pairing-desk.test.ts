@@ -9,6 +9,7 @@ import {
   PairingDesk,
   SESSION_TTL_MS,
 } from '../../../src/lib/daemon/pairing-desk.js';
+import type { Approvals } from '../../../src/lib/runtime/approvals.js';
 import { createDeviceKey, spkiOf } from '../../../src/lib/identity/device-key.js';
 import { deriveCodeKeys, toVerifier } from '../../../src/lib/identity/pairing-proof.js';
 
@@ -32,6 +33,7 @@ describe('the pairing desk', () => {
     const runtime = {
       evaluateLocator: async () => ({ id: 'inv_000000', verifier }) as unknown as InviteRecord,
       requestPairing: () => Promise.reject(new Error('not reached')),
+      approvals: undefined as unknown as Approvals,
       approval: () => {
         throw new Error('not reached');
       },

@@ -10,6 +10,7 @@ import type { NodeRuntime } from '../../runtime/runtime.js';
 import type { StoreStatus } from '../../runtime/state.js';
 import { MAX_INPUT_BYTES } from '../../wire/http/routes.js';
 import type { JsonRouteId, ParsedBody, ParsedQuery, RouteAnswer } from '../../wire/http/schemas.js';
+import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { InviteDesk } from '../invites.js';
 
@@ -57,6 +58,7 @@ export interface HandlerDeps {
 
 export function createHandlers(deps: HandlerDeps): Handlers {
   const { runtime, invites, clock, config } = deps;
+  const approvals = new ApprovalDesk(runtime);
   return {
     'daemon.status': async () => ({
       daemon: {
@@ -121,6 +123,11 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       };
     },
     'invites.revoke': async ({ caller, param }) => runtime.revokeInvite(caller, param('id')),
+
+    'approvals.list': async ({ query }) => approvals.list(query),
+    'approvals.show': async ({ param }) => approvals.show(param('id')),
+    'approvals.approve': async ({ caller, param, body }) => approvals.approve(caller, param('id'), body),
+    'approvals.reject': async ({ caller, param, body }) => approvals.reject(caller, param('id'), body),
 
     healthz: async () => ({ status: 'ok' }),
     readyz: async ({ setStatus }) => {
