@@ -21,7 +21,10 @@ import { ask, eventually, startTestDaemon, type HttpAsk, type TestDaemon } from 
 import { pairTestNode } from '../support/test-node.js';
 
 const ALL = Object.entries(ROUTES) as [RouteId, Route][];
-const REASONS_OF_INPUT = new Set(['NODE_NOT_FOUND', 'DISPATCH_NOT_FOUND', 'INVITE_NOT_FOUND', 'REQUEST_INVALID']);
+const REASONS_OF_INPUT = new Set([
+  ...['NODE_NOT_FOUND', 'DISPATCH_NOT_FOUND', 'INVITE_NOT_FOUND', 'APPROVAL_NOT_FOUND'],
+  'REQUEST_INVALID',
+]);
 
 describe('the HTTP API', () => {
   let target: TestDaemon;
