@@ -25,11 +25,8 @@ import {
 } from '../identity/pairing-proof.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 import { sourceKey } from './caller.js';
+import { PairingSessions } from './pairing-sessions.js';
 
-export const SESSION_TTL_MS = 60_000;
-/** Half-done pairings at once, over all and from one source: more are PAIRING_BUSY. */
-export const MAX_SESSIONS = 32;
-export const MAX_SESSIONS_PER_SOURCE = 4;
 /** Every refusal of a code takes at least this long, so that its time says nothing and guessing is slow. */
 export const REFUSAL_FLOOR_MS = 250;
 /** How far the time in a signature may be from ours. */
@@ -63,12 +60,10 @@ export interface BegunPinSession {
 interface Held {
   readonly spki: Buffer;
   readonly source: string;
-  readonly expiresAt: number;
 }
 
 type InviteSession = Held & { readonly kind: 'invite'; readonly invite: InviteRecord; readonly transcript: Buffer };
 type PinSession = Held & { readonly kind: 'pin'; readonly commitment: Buffer; readonly daemonNonce: Buffer };
-type Session = InviteSession | PinSession;
 
 /** What a machine says of itself when it completes. */
 interface Completion {
@@ -82,14 +77,12 @@ interface Completion {
 export class PairingDesk {
   readonly #deps: PairingDeskDeps;
   readonly #fingerprints: DaemonFingerprints;
-  readonly #sessions = new Map<string, Session>();
-  /** Places taken by sessions and by begins that wait for the runtime. */
-  readonly #places = new Map<string, number>();
-  #taken = 0;
+  readonly #sessions: PairingSessions<InviteSession | PinSession>;
 
   constructor(deps: PairingDeskDeps, fingerprints: DaemonFingerprints) {
     this.#deps = deps;
     this.#fingerprints = fingerprints;
+    this.#sessions = new PairingSessions(deps.clock);
   }
 
   get openSessions(): number {
@@ -112,7 +105,7 @@ export class PairingDesk {
     assertLength('node_nonce', o.nodeNonce, NONCE_BYTES);
     parsePublicKey(o.spki);
     const source = sourceKey(o.address);
-    this.#take(source);
+    this.#sessions.take(source);
     let kept = false;
     try {
       const locator = o.locator.toString('hex');
@@ -130,11 +123,11 @@ export class PairingDesk {
         locator: o.locator,
         sessionId,
       });
-      this.#hold(sessionId, { kind: 'invite', invite, transcript, ...this.#held(o.spki, source) });
+      this.#sessions.hold(sessionId, { kind: 'invite', invite, transcript, spki: Buffer.from(o.spki), source });
       kept = true;
       return { sessionId, daemonNonce, daemonProof: daemonProof(invite.verifier.serverKey, transcript) };
     } finally {
-      if (!kept) this.#leave(source);
+      if (!kept) this.#sessions.leave(source);
     }
   }
 
@@ -147,11 +140,11 @@ export class PairingDesk {
     assertProtocol(o.protocol);
     parsePublicKey(o.spki);
     const source = sourceKey(o.address);
-    this.#take(source);
+    this.#sessions.take(source);
     const sessionId = this.#newSessionId();
     const daemonNonce = this.#deps.random.bytes(NONCE_BYTES);
     const commitment = nonceCommitment(sessionId, daemonNonce);
-    this.#hold(sessionId, { kind: 'pin', commitment, daemonNonce, ...this.#held(o.spki, source) });
+    this.#sessions.hold(sessionId, { kind: 'pin', commitment, daemonNonce, spki: Buffer.from(o.spki), source });
     return { sessionId, nonceCommitment: commitment };
   }
 
@@ -162,7 +155,7 @@ export class PairingDesk {
   async completePin(
     o: Completion & { readonly nodeNonce: Buffer },
   ): Promise<{ readonly approval: ApprovalRecord; readonly daemonNonce: Buffer }> {
-    const { spki, commitment, daemonNonce } = this.#consume(o.sessionId, 'pin');
+    const { spki, commitment, daemonNonce } = this.#sessions.consume(o.sessionId, 'pin');
     return this.#notSooner(async () => {
       assertLength('node_nonce', o.nodeNonce, NONCE_BYTES);
       const transcript = pairingTranscript({
@@ -189,7 +182,7 @@ export class PairingDesk {
 
   /** Throws PAIRING_SESSION_UNKNOWN, INVITE_REFUSED, PAIRING_PROOF_INVALID and NAME_TAKEN. */
   async complete(o: Completion & { readonly codeProof: Buffer }): Promise<ApprovalRecord> {
-    const session = this.#consume(o.sessionId, 'invite');
+    const session = this.#sessions.consume(o.sessionId, 'invite');
     const { invite, spki, transcript } = session;
     return this.#notSooner(async () => {
       if (!verifyCodeProof(invite.verifier, transcript, o.codeProof)) throw new PalyraError('INVITE_REFUSED');
@@ -226,56 +219,11 @@ export class PairingDesk {
 
   /** Forgets sessions that were not completed in time. Called by the ticker. */
   sweep(): void {
-    const now = this.#deps.clock.monotonic();
-    for (const [id, session] of this.#sessions) if (session.expiresAt <= now) this.#remove(id, session);
+    this.#sessions.sweep();
   }
 
   #newSessionId(): string {
     return this.#deps.random.bytes(16).toString('base64url');
-  }
-
-  #held(spki: Buffer, source: string): Held {
-    return { spki: Buffer.from(spki), source, expiresAt: this.#deps.clock.monotonic() + SESSION_TTL_MS };
-  }
-
-  /** In place of an earlier session of the same key. */
-  #hold(sessionId: string, session: Session): void {
-    this.#supersede(session.spki);
-    this.#sessions.set(sessionId, session);
-  }
-
-  #consume<K extends Session['kind']>(sessionId: string, kind: K): Extract<Session, { kind: K }> {
-    const session = this.#sessions.get(sessionId);
-    if (session !== undefined) this.#remove(sessionId, session);
-    if (session?.kind !== kind || session.expiresAt <= this.#deps.clock.monotonic()) {
-      throw new PalyraError('PAIRING_SESSION_UNKNOWN');
-    }
-    return session as Extract<Session, { kind: K }>;
-  }
-
-  /** A machine that begins again has given up what it began before: it does not hold two places. */
-  #supersede(spki: Buffer): void {
-    for (const [id, session] of this.#sessions) if (session.spki.equals(spki)) this.#remove(id, session);
-  }
-
-  #remove(id: string, session: Session): void {
-    this.#sessions.delete(id);
-    this.#leave(session.source);
-  }
-
-  #take(source: string): void {
-    this.sweep();
-    const here = this.#places.get(source) ?? 0;
-    if (this.#taken >= MAX_SESSIONS || here >= MAX_SESSIONS_PER_SOURCE) throw new PalyraError('PAIRING_BUSY');
-    this.#taken += 1;
-    this.#places.set(source, here + 1);
-  }
-
-  #leave(source: string): void {
-    this.#taken -= 1;
-    const here = (this.#places.get(source) ?? 1) - 1;
-    if (here === 0) this.#places.delete(source);
-    else this.#places.set(source, here);
   }
 
   /** Success at its own pace, failure not before the floor. */

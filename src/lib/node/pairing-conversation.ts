@@ -27,7 +27,6 @@ import { fromFacts } from '../wire/grpc/convert.js';
 import {
   PairingMethod,
   PairingServiceClient,
-  PairingState,
   type BeginPairingSessionResponse,
   type CompletePairingSessionResponse,
   type PairingMaterial,
@@ -37,6 +36,7 @@ import { assertSameTime } from './clock-skew.js';
 import { withDeadline } from './deadline.js';
 import type { DaemonCertificates } from './enroll-trust.js';
 import { channelCredentials, channelOptions, channelTarget, toLinkError, unaryCall } from './link/channel.js';
+import { answerOf, requestIdOf } from './pairing-answers.js';
 
 export interface Waiting {
   readonly requestId: string;
@@ -280,31 +280,5 @@ export class PairingConversation {
       call.on('error', (error) => finish(() => reject(toLinkError(error, endpoint))));
       call.on('end', () => finish(() => resolve(null)));
     });
-  }
-}
-
-function requestIdOf(status: PairingRequestStatus | undefined): string {
-  if (status === undefined || status.requestId === '')
-    throw new PalyraError('MESSAGE_INVALID', { detail: 'pairing request' });
-  return status.requestId;
-}
-
-/** Null while nobody has answered. */
-function answerOf(status: PairingRequestStatus): PairingMaterial | null {
-  const words = status.message === '' ? {} : { detail: status.message.slice(0, 1_000) };
-  switch (status.state) {
-    case PairingState.PAIRING_STATE_ISSUED:
-      if (status.material === undefined) throw new PalyraError('MESSAGE_INVALID', { detail: 'pairing material' });
-      return status.material;
-    case PairingState.PAIRING_STATE_PENDING:
-    case PairingState.PAIRING_STATE_APPROVED:
-      return null;
-    case PairingState.PAIRING_STATE_EXPIRED:
-      throw new PalyraError('PAIRING_EXPIRED', words);
-    case PairingState.PAIRING_STATE_REJECTED:
-    case PairingState.PAIRING_STATE_WITHDRAWN:
-      throw new PalyraError('PAIRING_REJECTED', words);
-    default:
-      throw new PalyraError('MESSAGE_INVALID', { detail: `pairing state ${status.state}` });
   }
 }
