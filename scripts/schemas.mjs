@@ -14,6 +14,7 @@ const events = await tsImport('../src/lib/wire/http/event-schemas.ts', import.me
 
 const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInviteView, daemonStatus } = wire;
 const { dispatchListing, capabilityOffer, capabilitySummary } = wire;
+const { approvalView, approvedAnswer, rejectedAnswer } = wire;
 const timestamp = z.iso.datetime();
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
@@ -96,6 +97,10 @@ const DOCUMENTS = {
   invite: { invite: newInviteView, redeemedBy: inviteView.shape.redeemedBy.optional() },
   'invites.list': { invites: z.array(inviteView) },
   'invites.revoke': { action: z.literal('revoke'), changed, invite: inviteView },
+  'approvals.list': { requests: z.array(approvalView) },
+  'approvals.show': { request: approvalView },
+  'approvals.approve': approvedAnswer.shape,
+  'approvals.reject': rejectedAnswer.shape,
   'node.pair': {
     action: z.literal('pair'),
     changed,

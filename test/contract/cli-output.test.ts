@@ -24,7 +24,7 @@ const FAILURES: readonly {
   { what: 'no daemon', args: ['nodes', 'list'], code: 'DAEMON_NOT_RUNNING', exit: 5 },
   { what: 'no daemon for an invite', args: ['node', 'pair'], code: 'DAEMON_NOT_HERE', exit: 5 },
   { what: 'a link that is none', args: ['node', 'run', 'https://nas.lan/hello'], code: 'LINK_MALFORMED', exit: 2 },
-  { what: 'a host without a code', args: ['node', 'run', '127.0.0.1:1'], code: 'CODE_REQUIRED', exit: 2 },
+  { what: 'an empty code', args: ['node', 'run', '127.0.0.1:1', '--code-stdin'], code: 'CODE_REQUIRED', exit: 2 },
   { what: 'a node that is not paired', args: ['node', 'run'], code: 'NODE_NOT_PAIRED', exit: 78 },
 ];
 

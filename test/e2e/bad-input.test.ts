@@ -85,7 +85,7 @@ describe('what a person gets wrong', function () {
     );
     await refused(typed, { reason: 'CODE_MALFORMED', exit: 2, hints: /K7QF-2M9D-4TXW/ }, 'joiner', '0123-4567\n');
     await refused(typed, { reason: 'CODE_REQUIRED', exit: 2, hints: /--code-stdin/ }, 'joiner', '');
-    await refused(['node', 'run', place], { reason: 'CODE_REQUIRED', exit: 2 }, 'joiner');
+    await refused(['node', 'run', place, '--quiet'], { reason: 'CODE_REQUIRED', exit: 2 }, 'joiner');
   });
 
   it('an address where nobody answers', async () => {

@@ -165,6 +165,7 @@ export class FakePairing {
       daemonProof: this.script.proof === 'honest' ? honest : systemRandom.bytes(32),
       daemonTimeMs: Date.now() + this.script.clockAheadMs,
       daemonVersion: '1.0.0',
+      nonceCommitment: Buffer.alloc(0),
     };
   }
 
@@ -183,7 +184,7 @@ export class FakePairing {
       message: '',
       material: undefined,
     };
-    return { status };
+    return { status, daemonNonce: Buffer.alloc(0) };
   }
 
   #issued(spki: Buffer): PairingRequestStatus {

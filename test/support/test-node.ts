@@ -157,6 +157,7 @@ export class TestPairing {
           requestedName: '',
           // Names come from host names, and two nodes never share one.
           facts: fromFacts({ ...TEST_FACTS, hostname: `machine-${this.nodeNonce.toString('hex', 0, 4)}` }),
+          nodeNonce: Buffer.alloc(0),
           ...more,
         },
         done,

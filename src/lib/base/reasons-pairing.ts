@@ -52,10 +52,25 @@ export const PAIRING_REASONS = reasons({
     title: 'This request was already answered',
     hint: 'See who answered: palyra approvals show <id>',
   },
+  PIN_REQUIRED: {
+    code: 'INVALID_ARGUMENT',
+    title: 'Approving this request takes the PIN that the machine shows',
+    hint: 'Read it on the machine: palyra approvals approve <id> --pin <PIN>',
+  },
+  PIN_MALFORMED: {
+    code: 'INVALID_ARGUMENT',
+    title: 'This is not a PIN',
+    hint: 'A PIN has six digits, like 482 913; spaces do not matter',
+  },
+  PIN_WRONG: {
+    code: 'PERMISSION_DENIED',
+    title: 'This is not the PIN of this request',
+    hint: 'Compare it with the screen of the machine; if it says the same there, somebody may be in between: palyra approvals reject <id>',
+  },
   CODE_REQUIRED: {
     code: 'INVALID_ARGUMENT',
-    title: 'Joining by host needs the code of the invite',
-    hint: 'Type it when asked, or pass it with --code-stdin; a link needs no code',
+    title: 'The code of the invite is missing',
+    hint: 'Pass it with --code-stdin; a link needs no code, and without any a person can approve: --pin-flow',
   },
   CODE_MALFORMED: {
     code: 'INVALID_ARGUMENT',

@@ -9,7 +9,10 @@ export const joinFlags = {
     helpValue: '<file>',
     description: 'Joining: read the link from a file (also: PALYRA_INVITE_FILE, PALYRA_INVITE)',
   }),
-  'code-stdin': Flags.boolean({ description: 'Joining by host: read the code from stdin' }),
+  'code-stdin': Flags.boolean({ description: 'Joining by host: read the code from stdin', exclusive: ['pin-flow'] }),
+  'pin-flow': Flags.boolean({
+    description: 'Joining by host: show a PIN and wait for a person (default without a code)',
+  }),
 };
 
 export abstract class JoinCommand<T extends typeof Command> extends BaseCommand<T> {
@@ -17,7 +20,7 @@ export abstract class JoinCommand<T extends typeof Command> extends BaseCommand<
   protected joinOptions(signal: AbortSignal) {
     const flags = this.flags as JoinFlags & { readonly name?: string };
     return {
-      findCode: () => findCode(flags, this.canAsk),
+      findCode: () => findCode(flags, { canAsk: this.canAsk, canShow: !this.output.json && !this.output.quiet }),
       stateDirectory: this.directories.nodeState,
       name: wantedName(flags.name),
       version: this.config.version,

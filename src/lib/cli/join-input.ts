@@ -10,6 +10,7 @@ import { ask } from './prompts.js';
 export interface JoinFlags {
   readonly 'invite-file'?: string | undefined;
   readonly 'code-stdin'?: boolean | undefined;
+  readonly 'pin-flow'?: boolean | undefined;
 }
 
 /** An invite file holds one line; a code is shorter. */
@@ -25,15 +26,19 @@ export async function findInvite(argument: string | undefined, flags: JoinFlags)
   return fromVariable ?? null;
 }
 
-/** The code for a host. Throws CODE_REQUIRED when nobody can be asked. */
-export async function findCode(flags: JoinFlags, canAsk: boolean): Promise<string> {
+/** The code for a host. Null without one: then the machine shows a PIN and a person approves. Throws CODE_REQUIRED when stdin was to have one, or nobody would see a PIN. */
+export async function findCode(flags: JoinFlags, o: { canAsk: boolean; canShow: boolean }): Promise<string | null> {
   if (flags['code-stdin'] === true) {
     const code = await firstLine(process.stdin);
     if (code === '') throw new PalyraError('CODE_REQUIRED', { detail: 'stdin was empty' });
     return code;
   }
-  if (!canAsk) throw new PalyraError('CODE_REQUIRED');
-  return ask('? Code of the invite (12 characters, shown by palyra node pair): ');
+  if (flags['pin-flow'] === true || !o.canAsk) {
+    if (!o.canShow) throw new PalyraError('CODE_REQUIRED', { detail: 'with --json and --quiet no PIN could be shown' });
+    return null;
+  }
+  const code = await ask('? Code of the invite (12 characters, shown by palyra node pair; Enter to ask with a PIN): ');
+  return code === '' ? null : code;
 }
 
 /** The name this machine asks for, or null to let the daemon choose. */

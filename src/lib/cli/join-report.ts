@@ -9,11 +9,19 @@ export type JoinStep =
       readonly pinned: boolean;
       readonly fingerprint: string;
     }
+  | { readonly step: 'asking'; readonly requestId: string; readonly pin: string; readonly name: string }
   | { readonly step: 'waiting'; readonly requestId: string; readonly expiresAt: number; readonly message: string };
 
 export function tellJoinStep(output: Output, step: JoinStep): void {
   if (step.step === 'waiting') {
     output.say(`⠋ Waiting for a person to approve ${step.requestId}. Ctrl-C to stop; the request stays.`);
+    return;
+  }
+  if (step.step === 'asking') {
+    const id = step.requestId.replace(/^req_/, '');
+    output.say(`  Asking to join as "${step.name}".\n`);
+    output.say(`        PIN   ${step.pin.slice(0, 3)} ${step.pin.slice(3)}\n`);
+    output.say(`  Approve where the daemon is:   palyra approvals approve ${id}       (it will ask for the PIN)`);
     return;
   }
   const address = `${step.host.includes(':') ? `[${step.host}]` : step.host}:${step.port}`;

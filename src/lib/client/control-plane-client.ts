@@ -193,6 +193,23 @@ export class ControlPlaneClient {
     return this.request('invites.revoke', { params: { id } });
   }
 
+  async listApprovals(options: { readonly all?: boolean } = {}) {
+    const query = options.all === true ? { all: 'true' as const } : {};
+    return (await this.request('approvals.list', { query })).requests;
+  }
+
+  async showApproval(id: string) {
+    return (await this.request('approvals.show', { params: { id } })).request;
+  }
+
+  approve(id: string, body: RouteBody<'approvals.approve'>) {
+    return this.request('approvals.approve', { params: { id }, body });
+  }
+
+  reject(id: string, body: RouteBody<'approvals.reject'>) {
+    return this.request('approvals.reject', { params: { id }, body });
+  }
+
   close(): Promise<void> {
     return this.#transport.close();
   }

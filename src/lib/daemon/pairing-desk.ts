@@ -2,8 +2,10 @@
  * The daemon's half of pairing over an anonymous connection: finds the invite, proves the daemon first, checks the node's proofs, and only
  * then lets the runtime decide. Source of the exchange: SCRAM, RFC 5802, with scrypt (see `identity/pairing-proof.ts`).
  *
- *   begin ─► [session, 60 s] ─► complete ─► runtime.requestPairing
+ *   begin ─► [session, 60 s] ─► complete ─► runtime.requestPairing, or runtime.approvals.request for a machine without an invite
  *                 └─ taken away before anything in it is checked: one try each
+ *
+ * Without an invite there is no code to prove: the daemon commits to a nonce and both sides learn the PIN that a person compares (`pairing-pin.ts`).
  *
  * A session is memory only: losing one costs a retry. Whatever is wrong with a code is answered alike and not sooner than after 250 ms.
  */
@@ -13,6 +15,7 @@ import { PalyraError } from '../base/errors.js';
 import { NODE_PROTOCOL, type ApprovalRecord, type InviteRecord, type MachineFacts } from '../base/model.js';
 import type { Random } from '../base/random.js';
 import { fingerprintOf, parsePublicKey } from '../identity/device-key.js';
+import { nonceCommitment, pairingPin, toPinVerifier } from '../identity/pairing-pin.js';
 import {
   awaitMessage,
   daemonProof,
@@ -22,11 +25,8 @@ import {
 } from '../identity/pairing-proof.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 import { sourceKey } from './caller.js';
+import { PairingSessions } from './pairing-sessions.js';
 
-export const SESSION_TTL_MS = 60_000;
-/** Half-done pairings at once, over all and from one source: more are PAIRING_BUSY. */
-export const MAX_SESSIONS = 32;
-export const MAX_SESSIONS_PER_SOURCE = 4;
 /** Every refusal of a code takes at least this long, so that its time says nothing and guessing is slow. */
 export const REFUSAL_FLOOR_MS = 250;
 /** How far the time in a signature may be from ours. */
@@ -35,7 +35,7 @@ const LOCATOR_BYTES = 16;
 const NONCE_BYTES = 32;
 
 export interface PairingDeskDeps {
-  readonly runtime: Pick<NodeRuntime, 'evaluateLocator' | 'requestPairing' | 'approval'>;
+  readonly runtime: Pick<NodeRuntime, 'evaluateLocator' | 'requestPairing' | 'approval' | 'approvals'>;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -52,25 +52,37 @@ export interface BegunSession {
   readonly daemonProof: Buffer;
 }
 
-interface Session {
-  readonly invite: InviteRecord;
+export interface BegunPinSession {
+  readonly sessionId: string;
+  readonly nonceCommitment: Buffer;
+}
+
+interface Held {
   readonly spki: Buffer;
-  readonly transcript: Buffer;
   readonly source: string;
-  readonly expiresAt: number;
+}
+
+type InviteSession = Held & { readonly kind: 'invite'; readonly invite: InviteRecord; readonly transcript: Buffer };
+type PinSession = Held & { readonly kind: 'pin'; readonly commitment: Buffer; readonly daemonNonce: Buffer };
+
+/** What a machine says of itself when it completes. */
+interface Completion {
+  readonly sessionId: string;
+  readonly possessionProof: Buffer;
+  readonly requestedName: string | null;
+  readonly facts: MachineFacts;
+  readonly address: string;
 }
 
 export class PairingDesk {
   readonly #deps: PairingDeskDeps;
   readonly #fingerprints: DaemonFingerprints;
-  readonly #sessions = new Map<string, Session>();
-  /** Places taken by sessions and by begins that wait for the runtime. */
-  readonly #places = new Map<string, number>();
-  #taken = 0;
+  readonly #sessions: PairingSessions<InviteSession | PinSession>;
 
   constructor(deps: PairingDeskDeps, fingerprints: DaemonFingerprints) {
     this.#deps = deps;
     this.#fingerprints = fingerprints;
+    this.#sessions = new PairingSessions(deps.clock);
   }
 
   get openSessions(): number {
@@ -88,16 +100,12 @@ export class PairingDesk {
     readonly protocol: { readonly min: number; readonly max: number };
     readonly address: string;
   }): Promise<BegunSession> {
-    if (o.protocol.min > NODE_PROTOCOL.max || o.protocol.max < NODE_PROTOCOL.min) {
-      throw new PalyraError('PROTOCOL_UNSUPPORTED', {
-        detail: `the node speaks ${o.protocol.min} to ${o.protocol.max}, the daemon ${NODE_PROTOCOL.min} to ${NODE_PROTOCOL.max}`,
-      });
-    }
+    assertProtocol(o.protocol);
     assertLength('locator', o.locator, LOCATOR_BYTES);
     assertLength('node_nonce', o.nodeNonce, NONCE_BYTES);
     parsePublicKey(o.spki);
     const source = sourceKey(o.address);
-    this.#take(source);
+    this.#sessions.take(source);
     let kept = false;
     try {
       const locator = o.locator.toString('hex');
@@ -105,7 +113,7 @@ export class PairingDesk {
       const invite = await this.#notSooner(() =>
         this.#deps.runtime.evaluateLocator({ locator, address: o.address, keyFingerprint }),
       );
-      const sessionId = this.#deps.random.bytes(16).toString('base64url');
+      const sessionId = this.#newSessionId();
       const daemonNonce = this.#deps.random.bytes(NONCE_BYTES);
       const transcript = pairingTranscript({
         ...this.#fingerprints,
@@ -115,27 +123,66 @@ export class PairingDesk {
         locator: o.locator,
         sessionId,
       });
-      const expiresAt = this.#deps.clock.monotonic() + SESSION_TTL_MS;
-      this.#supersede(o.spki);
-      this.#sessions.set(sessionId, { invite, spki: Buffer.from(o.spki), transcript, source, expiresAt });
+      this.#sessions.hold(sessionId, { kind: 'invite', invite, transcript, spki: Buffer.from(o.spki), source });
       kept = true;
       return { sessionId, daemonNonce, daemonProof: daemonProof(invite.verifier.serverKey, transcript) };
     } finally {
-      if (!kept) this.#leave(source);
+      if (!kept) this.#sessions.leave(source);
     }
   }
 
-  /** Throws PAIRING_SESSION_UNKNOWN, INVITE_REFUSED, PAIRING_PROOF_INVALID and NAME_TAKEN. */
-  async complete(o: {
-    readonly sessionId: string;
-    readonly codeProof: Buffer;
-    readonly possessionProof: Buffer;
-    readonly requestedName: string | null;
-    readonly facts: MachineFacts;
+  /** Without an invite. Throws PROTOCOL_UNSUPPORTED, PAIRING_PROOF_INVALID (not a P-256 key) and PAIRING_BUSY. */
+  beginPin(o: {
+    readonly spki: Buffer;
+    readonly protocol: { readonly min: number; readonly max: number };
     readonly address: string;
-  }): Promise<ApprovalRecord> {
-    const session = this.#consume(o.sessionId);
-    if (session === null) throw new PalyraError('PAIRING_SESSION_UNKNOWN');
+  }): BegunPinSession {
+    assertProtocol(o.protocol);
+    parsePublicKey(o.spki);
+    const source = sourceKey(o.address);
+    this.#sessions.take(source);
+    const sessionId = this.#newSessionId();
+    const daemonNonce = this.#deps.random.bytes(NONCE_BYTES);
+    const commitment = nonceCommitment(sessionId, daemonNonce);
+    this.#sessions.hold(sessionId, { kind: 'pin', commitment, daemonNonce, spki: Buffer.from(o.spki), source });
+    return { sessionId, nonceCommitment: commitment };
+  }
+
+  /**
+   * The nonce is answered only once the request is there to be seen and counted. Throws PAIRING_SESSION_UNKNOWN, MESSAGE_INVALID, PAIRING_PROOF_INVALID,
+   * PAIRING_BUSY and PAIRING_THROTTLED.
+   */
+  async completePin(
+    o: Completion & { readonly nodeNonce: Buffer },
+  ): Promise<{ readonly approval: ApprovalRecord; readonly daemonNonce: Buffer }> {
+    const { spki, commitment, daemonNonce } = this.#sessions.consume(o.sessionId, 'pin');
+    return this.#notSooner(async () => {
+      assertLength('node_nonce', o.nodeNonce, NONCE_BYTES);
+      const transcript = pairingTranscript({
+        ...this.#fingerprints,
+        spki,
+        nodeNonce: o.nodeNonce,
+        daemonNonce: commitment,
+        locator: Buffer.alloc(0),
+        sessionId: o.sessionId,
+      });
+      if (!verifyPossession(spki, transcript, o.possessionProof)) throw new PalyraError('PAIRING_PROOF_INVALID');
+      const pin = pairingPin({ ...this.#fingerprints, spki, nodeNonce: o.nodeNonce, daemonNonce });
+      const request = {
+        spki,
+        keyFingerprint: fingerprintOf(spki),
+        facts: o.facts,
+        requestedName: o.requestedName,
+        address: o.address,
+        pin: toPinVerifier(pin, this.#deps.random),
+      };
+      return { approval: await this.#deps.runtime.approvals.request(request, sourceKey), daemonNonce };
+    });
+  }
+
+  /** Throws PAIRING_SESSION_UNKNOWN, INVITE_REFUSED, PAIRING_PROOF_INVALID and NAME_TAKEN. */
+  async complete(o: Completion & { readonly codeProof: Buffer }): Promise<ApprovalRecord> {
+    const session = this.#sessions.consume(o.sessionId, 'invite');
     const { invite, spki, transcript } = session;
     return this.#notSooner(async () => {
       if (!verifyCodeProof(invite.verifier, transcript, o.codeProof)) throw new PalyraError('INVITE_REFUSED');
@@ -172,40 +219,11 @@ export class PairingDesk {
 
   /** Forgets sessions that were not completed in time. Called by the ticker. */
   sweep(): void {
-    const now = this.#deps.clock.monotonic();
-    for (const [id, session] of this.#sessions) if (session.expiresAt <= now) this.#remove(id, session);
+    this.#sessions.sweep();
   }
 
-  #consume(sessionId: string): Session | null {
-    const session = this.#sessions.get(sessionId);
-    if (session === undefined) return null;
-    this.#remove(sessionId, session);
-    return session.expiresAt > this.#deps.clock.monotonic() ? session : null;
-  }
-
-  /** A machine that begins again has given up what it began before: it does not hold two places. */
-  #supersede(spki: Buffer): void {
-    for (const [id, session] of this.#sessions) if (session.spki.equals(spki)) this.#remove(id, session);
-  }
-
-  #remove(id: string, session: Session): void {
-    this.#sessions.delete(id);
-    this.#leave(session.source);
-  }
-
-  #take(source: string): void {
-    this.sweep();
-    const here = this.#places.get(source) ?? 0;
-    if (this.#taken >= MAX_SESSIONS || here >= MAX_SESSIONS_PER_SOURCE) throw new PalyraError('PAIRING_BUSY');
-    this.#taken += 1;
-    this.#places.set(source, here + 1);
-  }
-
-  #leave(source: string): void {
-    this.#taken -= 1;
-    const here = (this.#places.get(source) ?? 1) - 1;
-    if (here === 0) this.#places.delete(source);
-    else this.#places.set(source, here);
+  #newSessionId(): string {
+    return this.#deps.random.bytes(16).toString('base64url');
   }
 
   /** Success at its own pace, failure not before the floor. */
@@ -219,6 +237,13 @@ export class PairingDesk {
       throw error;
     }
   }
+}
+
+function assertProtocol({ min, max }: { readonly min: number; readonly max: number }): void {
+  if (min <= NODE_PROTOCOL.max && max >= NODE_PROTOCOL.min) return;
+  throw new PalyraError('PROTOCOL_UNSUPPORTED', {
+    detail: `the node speaks ${min} to ${max}, the daemon ${NODE_PROTOCOL.min} to ${NODE_PROTOCOL.max}`,
+  });
 }
 
 function assertLength(field: string, bytes: Buffer, length: number): void {

@@ -13,6 +13,7 @@ import { createHash, createHmac, scrypt, sign, timingSafeEqual, verify, type Key
 import type { CodeVerifier } from '../base/model.js';
 import { normalizeCrockford } from './codes.js';
 import { parsePublicKey } from './device-key.js';
+import { lengthPrefixed } from './length-prefixed.js';
 
 /** What a code stands for. Secret, all but the locator. */
 export interface CodeKeys {
@@ -129,16 +130,6 @@ export function verifyPossession(spki: Uint8Array, message: Uint8Array, signatur
 /** What a node signs to be given the material of its request. It begins with a label, a transcript is a hash: neither signature passes for the other. */
 export function awaitMessage(requestId: string, signedAtMs: number): Buffer {
   return lengthPrefixed(Buffer.from(AWAIT_LABEL), Buffer.from(requestId), Buffer.from(String(signedAtMs)));
-}
-
-function lengthPrefixed(...fields: readonly Uint8Array[]): Buffer {
-  return Buffer.concat(
-    fields.flatMap((field) => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(field.length);
-      return [length, field];
-    }),
-  );
 }
 
 function sha256(bytes: Uint8Array): Buffer {

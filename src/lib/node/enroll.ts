@@ -29,7 +29,9 @@ import { probeCertificates } from './tls-probe.js';
 
 export type EnrollTarget =
   | { readonly kind: 'link'; readonly link: InviteLink }
-  | { readonly kind: 'code'; readonly host: string; readonly port: number; readonly code: string };
+  | { readonly kind: 'code'; readonly host: string; readonly port: number; readonly code: string }
+  /** Without an invite: a person approves, by the PIN that this machine shows. */
+  | { readonly kind: 'pin'; readonly host: string; readonly port: number };
 
 export type EnrollStep =
   /** `pinned`: the link named this identity. Otherwise show `fingerprint` for comparison. */
@@ -40,6 +42,8 @@ export type EnrollStep =
       readonly pinned: boolean;
       readonly fingerprint: string;
     }
+  /** Show `pin`: who approves the request types it. */
+  | { readonly step: 'asking'; readonly requestId: string; readonly pin: string; readonly name: string }
   /** A person must answer; the request stays when this process ends. */
   | { readonly step: 'waiting'; readonly requestId: string; readonly expiresAt: number; readonly message: string };
 
@@ -62,7 +66,7 @@ export interface EnrollDeps {
 }
 
 const STEP_TIMEOUT_MS = 10_000;
-/** The request that waits for an answer, so that another try takes it up instead of spending another invite. */
+/** The request that waits for an answer, and its PIN, so that another try takes it up instead of spending another invite. */
 const PENDING_FILE = 'join.json';
 
 /**
@@ -73,7 +77,7 @@ const PENDING_FILE = 'join.json';
 export async function enroll(options: EnrollOptions, deps: EnrollDeps): Promise<NodeIdentity> {
   const { target, stateDirectory } = options;
   const place = target.kind === 'link' ? target.link : target;
-  const code = target.kind === 'link' ? target.link.code : parseInviteCode(target.code);
+  const code = codeOf(target);
   await ensurePrivateDirectory(stateDirectory);
   const paired = await intactIdentity(stateDirectory);
   // With a link it is known without a word over the network whether this machine belongs to that daemon.
@@ -98,8 +102,15 @@ export async function enroll(options: EnrollOptions, deps: EnrollDeps): Promise<
 interface Place {
   readonly host: string;
   readonly port: number;
-  readonly code: string;
+  /** Null to ask without an invite. */
+  readonly code: string | null;
   readonly daemon: DaemonCertificates;
+}
+
+interface PendingJoin {
+  readonly requestId: string;
+  /** Shown again as long as nobody has answered. */
+  readonly pin: string | null;
 }
 
 async function converse(
@@ -116,12 +127,22 @@ async function converse(
     options.onStep?.({ step: 'waiting', requestId, expiresAt, message });
   const conversation = new PairingConversation(deps, { endpoint, daemon, key, timeoutMs, signal, onPending });
   try {
+    const tellPin = ({ requestId, pin: shown }: PendingJoin) => {
+      if (shown !== null) options.onStep?.({ step: 'asking', requestId, pin: shown, name: name || facts.hostname });
+    };
     const pending = await readPending(pendingFile, pin);
-    let material = pending === null ? null : await conversation.resume(pending);
+    // Who brings an invite does not wait for the answer to a PIN.
+    const resumed = pending !== null && (pending.pin === null || code === null) ? pending : null;
+    if (resumed !== null) tellPin(resumed);
+    let material = resumed === null ? null : await conversation.resume(resumed.requestId, { asked: code === null });
     if (material === null) {
-      const requestId = await conversation.request({ code, typed: target.kind === 'code', name, facts });
-      await writeFileAtomic(pendingFile, `${JSON.stringify({ requestId, caPin: pin })}\n`);
-      material = await conversation.awaitMaterial(requestId);
+      const asked: PendingJoin =
+        code === null
+          ? await conversation.requestByPin({ name, facts })
+          : { requestId: await conversation.request({ code, typed: target.kind === 'code', name, facts }), pin: null };
+      await writeFileAtomic(pendingFile, `${JSON.stringify({ ...asked, caPin: pin })}\n`);
+      tellPin(asked);
+      material = await conversation.awaitMaterial(asked.requestId);
     }
     const identity = toIdentity(material, daemon, {
       spki: spkiOf(key),
@@ -131,8 +152,23 @@ async function converse(
     await writeNodeIdentity(stateDirectory, identity);
     await rm(pendingFile, { force: true });
     return identity;
+  } catch (error) {
+    // A person has said no, and it was told: the next try is another question.
+    if (code === null && PalyraError.from(error).reason === 'PAIRING_REJECTED') await rm(pendingFile, { force: true });
+    throw error;
   } finally {
     conversation.close();
+  }
+}
+
+function codeOf(target: EnrollTarget): string | null {
+  switch (target.kind) {
+    case 'link':
+      return target.link.code;
+    case 'code':
+      return parseInviteCode(target.code);
+    case 'pin':
+      return null;
   }
 }
 
@@ -152,12 +188,13 @@ function samePairing(identity: NodeIdentity, pin: string): NodeIdentity {
 }
 
 /** A request that was made to this daemon. An unreadable file counts as none: then a new request is made. */
-async function readPending(file: string, pin: string): Promise<string | null> {
+async function readPending(file: string, caPinHere: string): Promise<PendingJoin | null> {
   const bytes = await readPrivateFile(file);
   if (bytes === null) return null;
   try {
-    const pending = JSON.parse(bytes.toString('utf8')) as { requestId?: unknown; caPin?: unknown } | null;
-    return typeof pending?.requestId === 'string' && pending.caPin === pin ? pending.requestId : null;
+    const pending = JSON.parse(bytes.toString('utf8')) as { [key in 'requestId' | 'caPin' | 'pin']?: unknown } | null;
+    if (typeof pending?.requestId !== 'string' || pending.caPin !== caPinHere) return null;
+    return { requestId: pending.requestId, pin: typeof pending.pin === 'string' ? pending.pin : null };
   } catch {
     return null;
   }

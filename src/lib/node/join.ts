@@ -5,7 +5,7 @@ import { canonicalHost } from '../identity/hosts.js';
 import { DEFAULT_PUBLIC_PORT, looksLikeLink, parseInviteLink, type InviteLink } from '../identity/invite-link.js';
 import { readNodeIdentity, type NodeIdentity } from '../identity/material.js';
 import type { SourcedRegistration } from './capabilities/catalog.js';
-import { enroll, type EnrollDeps, type EnrollStep } from './enroll.js';
+import { enroll, type EnrollDeps, type EnrollStep, type EnrollTarget } from './enroll.js';
 import { describeMachine } from './facts.js';
 import { isMarkedRevoked } from './revocation.js';
 
@@ -16,8 +16,8 @@ export type JoinTarget =
 export interface JoinOptions {
   /** A link or a host, as it was typed. */
   readonly target: string;
-  /** Asked only for a host. */
-  readonly findCode: () => Promise<string>;
+  /** Asked only for a host. Null: there is none, a person approves by PIN. */
+  readonly findCode: () => Promise<string | null>;
   readonly stateDirectory: string;
   readonly name: string | null;
   readonly version: string;
@@ -44,11 +44,19 @@ export async function join(
 ): Promise<{ readonly pairing: Pairing; readonly changed: boolean }> {
   const { stateDirectory, name, version, registrations, signal, onStep } = options;
   const parsed = parseJoinTarget(options.target);
-  const target = parsed.kind === 'link' ? parsed : { ...parsed, kind: 'code' as const, code: await options.findCode() };
+  const target = parsed.kind === 'link' ? parsed : await withCode(parsed, options.findCode);
   const before = await readNodeIdentity(stateDirectory);
   const { facts } = describeMachine(version, registrations);
   const identity = await enroll({ target, stateDirectory, name: name ?? undefined, facts, signal, onStep }, deps);
   return { pairing: toPairing(identity, false), changed: before?.certificatePem !== identity.certificatePem };
+}
+
+async function withCode(
+  { host, port }: Extract<JoinTarget, { kind: 'host' }>,
+  findCode: JoinOptions['findCode'],
+): Promise<EnrollTarget> {
+  const code = await findCode();
+  return code === null ? { kind: 'pin', host, port } : { kind: 'code', host, port, code };
 }
 
 /** Null when this machine was never paired. */

@@ -3,6 +3,8 @@
  * leaves before the daemon's own proof held.
  *
  *   begin (locator, nonce, key) ─► daemon proof, time ─► checked ─► complete (code proof, possession, facts) ─► request id ─► material
+ *
+ * Without a code nothing can be checked beforehand: the daemon commits, the node shows its nonce and its facts, and a person compares the PIN.
  */
 import type { KeyObject } from 'node:crypto';
 
@@ -12,6 +14,7 @@ import type { Log } from '../base/log.js';
 import { NODE_PROTOCOL, type MachineFacts } from '../base/model.js';
 import { fullJitterDelayMs, type Random } from '../base/random.js';
 import { spkiOf } from '../identity/device-key.js';
+import { opensCommitment, pairingPin } from '../identity/pairing-pin.js';
 import {
   awaitMessage,
   codeProof,
@@ -24,7 +27,6 @@ import { fromFacts } from '../wire/grpc/convert.js';
 import {
   PairingMethod,
   PairingServiceClient,
-  PairingState,
   type BeginPairingSessionResponse,
   type CompletePairingSessionResponse,
   type PairingMaterial,
@@ -34,6 +36,7 @@ import { assertSameTime } from './clock-skew.js';
 import { withDeadline } from './deadline.js';
 import type { DaemonCertificates } from './enroll-trust.js';
 import { channelCredentials, channelOptions, channelTarget, toLinkError, unaryCall } from './link/channel.js';
+import { answerOf, requestIdOf } from './pairing-answers.js';
 
 export interface Waiting {
   readonly requestId: string;
@@ -62,6 +65,8 @@ export interface JoinRequest {
 }
 
 const NONCE_BYTES = 32;
+/** A field that this way of pairing does not use. */
+const NOTHING = Buffer.alloc(0);
 /** A cut while the answer is ready is tried again this often; while a person thinks, until the request expires. */
 const MAX_RETRIES = 3;
 const RETRY = { baseMs: 500, capMs: 10_000, floorMs: 100 } as const;
@@ -131,13 +136,66 @@ export class PairingConversation {
           possessionProof: signPossession(key, transcript),
           requestedName: name,
           facts: fromFacts(facts),
+          nodeNonce: NOTHING,
         },
         callback,
       ),
     );
-    if (status === undefined || status.requestId === '')
-      throw new PalyraError('MESSAGE_INVALID', { detail: 'pairing request' });
-    return status.requestId;
+    return requestIdOf(status);
+  }
+
+  /**
+   * Asks to join without an invite; returns the id of the request and the PIN to show. Throws what the daemon refuses with, CLOCK_SKEW, and
+   * PAIRING_PROOF_INVALID when it does not show the nonce it committed to.
+   */
+  async requestByPin({
+    name,
+    facts,
+  }: Omit<JoinRequest, 'code' | 'typed'>): Promise<{ requestId: string; pin: string }> {
+    const { daemon, key } = this.#options;
+    const { clock, random } = this.#deps;
+    const spki = spkiOf(key);
+    const { sessionId, nonceCommitment, daemonTimeMs } = await this.#call<BeginPairingSessionResponse>((callback) =>
+      this.#client.beginPairingSession(
+        {
+          protocol: NODE_PROTOCOL,
+          method: PairingMethod.PAIRING_METHOD_PIN_CODE,
+          locator: NOTHING,
+          nodeNonce: NOTHING,
+          publicKey: spki,
+        },
+        callback,
+      ),
+    );
+    if (nonceCommitment.length !== NONCE_BYTES || sessionId === '')
+      throw new PalyraError('MESSAGE_INVALID', { detail: 'pairing session' });
+    assertSameTime(clock.now(), daemonTimeMs);
+    this.#clockOffsetMs = daemonTimeMs - clock.now();
+    const nodeNonce = random.bytes(NONCE_BYTES);
+    const connection = {
+      caSpkiSha256: daemon.caSpkiSha256,
+      serverCertificateSha256: this.#serverCertificateSha256 ?? '',
+      spki,
+      nodeNonce,
+    };
+    const transcript = pairingTranscript({ ...connection, daemonNonce: nonceCommitment, locator: NOTHING, sessionId });
+    const { status, daemonNonce } = await this.#call<CompletePairingSessionResponse>((callback) =>
+      this.#client.completePairingSession(
+        {
+          sessionId,
+          codeProof: NOTHING,
+          possessionProof: signPossession(key, transcript),
+          requestedName: name,
+          facts: fromFacts(facts),
+          nodeNonce,
+        },
+        callback,
+      ),
+    );
+    if (daemonNonce.length !== NONCE_BYTES || !opensCommitment(nonceCommitment, sessionId, daemonNonce)) {
+      throw new PalyraError('PAIRING_PROOF_INVALID', { detail: 'the daemon did not keep its commitment' });
+    }
+    return { requestId: requestIdOf(status), pin: pairingPin({ ...connection, daemonNonce }) };
   }
 
   /**
@@ -169,12 +227,16 @@ export class PairingConversation {
     }
   }
 
-  /** Takes up an earlier request of this key. Null when it is over, or was never heard of: a new one is needed. */
-  async resume(requestId: string): Promise<PairingMaterial | null> {
+  /**
+   * Takes up an earlier request of this key. Null when it is over, or was never heard of: a new one is needed. With `asked` a person has to answer, and
+   * their no is thrown: asking again by itself would be begging.
+   */
+  async resume(requestId: string, { asked }: { readonly asked: boolean }): Promise<PairingMaterial | null> {
     try {
       return await this.awaitMaterial(requestId);
     } catch (error) {
       const failure = PalyraError.from(error);
+      if (asked && failure.reason === 'PAIRING_REJECTED') throw failure;
       if (failure.retrySafe || failure.reason === 'CANCELLED' || this.#options.signal?.aborted === true) throw failure;
       this.#deps.log.info('the earlier request to join is over', { request: requestId, reason: failure.reason });
       return null;
@@ -218,25 +280,5 @@ export class PairingConversation {
       call.on('error', (error) => finish(() => reject(toLinkError(error, endpoint))));
       call.on('end', () => finish(() => resolve(null)));
     });
-  }
-}
-
-/** Null while nobody has answered. */
-function answerOf(status: PairingRequestStatus): PairingMaterial | null {
-  const words = status.message === '' ? {} : { detail: status.message.slice(0, 1_000) };
-  switch (status.state) {
-    case PairingState.PAIRING_STATE_ISSUED:
-      if (status.material === undefined) throw new PalyraError('MESSAGE_INVALID', { detail: 'pairing material' });
-      return status.material;
-    case PairingState.PAIRING_STATE_PENDING:
-    case PairingState.PAIRING_STATE_APPROVED:
-      return null;
-    case PairingState.PAIRING_STATE_EXPIRED:
-      throw new PalyraError('PAIRING_EXPIRED', words);
-    case PairingState.PAIRING_STATE_REJECTED:
-    case PairingState.PAIRING_STATE_WITHDRAWN:
-      throw new PalyraError('PAIRING_REJECTED', words);
-    default:
-      throw new PalyraError('MESSAGE_INVALID', { detail: `pairing state ${status.state}` });
   }
 }

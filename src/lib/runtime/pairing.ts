@@ -12,14 +12,7 @@
  * so that "approve, sign, register" is durable as one or not at all.
  */
 import { PalyraError } from '../base/errors.js';
-import type {
-  ApprovalRecord,
-  Caller,
-  CertificateRecord,
-  InviteRecord,
-  MachineFacts,
-  NodeRecord,
-} from '../base/model.js';
+import type { ApprovalRecord, CertificateRecord, InviteRecord, MachineFacts, NodeRecord } from '../base/model.js';
 import { hasRedeemed, inviteState, redeem } from './invites.js';
 import type { Registry } from './registry.js';
 import type { Tables } from './state.js';
@@ -98,11 +91,16 @@ export function requestPairing(
   if (invite === undefined || invite.revokedAt !== null) throw new PalyraError('INVITE_REFUSED');
   const { registry, pending } = context;
   const live = pending.byKey(tx.tables, request.keyFingerprint);
-  if (live !== null) return live;
+  // A machine that waited with a PIN and was given an invite meanwhile joins by the invite.
+  const byPin = live?.pin === undefined ? null : live;
+  if (live !== null && byPin === null) return live;
   const known = registry.byKey(tx.tables, request.keyFingerprint);
   const redeemed = hasRedeemed(tx.tables, context, invite, request.keyFingerprint);
   if (!redeemed && inviteState(invite, tx.now.wall) !== 'open') throw new PalyraError('INVITE_REFUSED');
   const name = known?.name ?? chooseName(registry, invite, request);
+  const waits = invite.approval === 'person' && known === null;
+  if (waits && byPin === null && pending.count >= MAX_PENDING_REQUESTS) throw new PalyraError('PAIRING_BUSY');
+  if (byPin !== null) withdraw(tx, context, byPin, 'an invite');
   const approval: ApprovalRecord = {
     id: ids.requestId,
     kind: 'join',
@@ -121,8 +119,7 @@ export function requestPairing(
     nodeId: null,
     certificate: null,
   };
-  if (invite.approval === 'person' && known === null) {
-    if (pending.count >= MAX_PENDING_REQUESTS) throw new PalyraError('PAIRING_BUSY');
+  if (waits) {
     tx.put('approvals', approval.id, approval);
     pending.add(approval);
     tx.touchedApprovals.push(approval.id);
@@ -150,10 +147,10 @@ export function approve(
   context: PairingContext,
   approval: ApprovalRecord,
   answer: {
-    readonly caller: Caller;
     readonly deviceId: string;
     readonly by: string;
     readonly name?: string;
+    readonly labels?: Readonly<Record<string, string>>;
     readonly only?: readonly string[];
   },
 ): ApprovalRecord {
@@ -177,9 +174,26 @@ export function approve(
     by: answer.by,
     pairedBy: answer.by,
     granted: answer.only ?? invite?.capabilities ?? approval.facts.capabilities.map((descriptor) => descriptor.name),
-    labels: invite?.labels ?? {},
+    labels: { ...invite?.labels, ...answer.labels },
     purpose: invite?.purpose ?? null,
   });
+}
+
+/** A machine whose key is paired already asked again: its certificate anew, everything else as it is. */
+export function reissue(
+  tx: Transaction,
+  context: PairingContext,
+  approval: ApprovalRecord,
+  known: NodeRecord,
+): ApprovalRecord {
+  const { id: deviceId, name, pairedBy, granted, labels, purpose } = known;
+  return issue(tx, context, approval, { deviceId, name, by: 'its key', pairedBy, granted, labels, purpose });
+}
+
+/** The machine found another way in. Whatever its time is: it is over now. */
+function withdraw(tx: Transaction, context: PairingContext, approval: ApprovalRecord, by: string): void {
+  const state = approval.expiresAt > tx.now.wall ? 'withdrawn' : 'expired';
+  close(tx, context, approval, { state, by, reason: null });
 }
 
 /** A person says no, the machine withdraws, or time decides. */
@@ -206,9 +220,15 @@ function assertPending(approval: ApprovalRecord, wall: number): void {
   if (approval.state === 'pending' && approval.expiresAt > wall) return;
   const state = approval.state === 'pending' ? 'expired' : approval.state;
   throw new PalyraError('ALREADY_DECIDED', {
-    detail: `${state}${approval.decidedBy === null ? '' : ` by ${approval.decidedBy}`}`,
+    detail: `${state}${approval.decidedBy === null ? '' : ` by ${approval.decidedBy}`}${ago(approval.decidedAt, wall)}`,
     details: { state, decidedBy: approval.decidedBy, decidedAt: approval.decidedAt },
   });
+}
+
+function ago(decidedAt: number | null, wall: number): string {
+  if (decidedAt === null) return '';
+  const seconds = Math.max(0, Math.round((wall - decidedAt) / 1000));
+  return seconds < 120 ? ` ${seconds} s ago` : ` ${Math.round(seconds / 60)} min ago`;
 }
 
 function issue(

@@ -6,6 +6,7 @@
  */
 import { monotonicFactory } from 'ulid';
 import { callerName } from './caller-name.js';
+import { Approvals } from './approvals.js';
 import { RuntimeCore } from './core.js';
 import type { RuntimeDeps, RuntimeOptions } from './core.js';
 import { describeOffline, planDispatch } from './dispatch-request.js';
@@ -51,6 +52,8 @@ export class NodeRuntime {
   #bootEpoch = 0;
   #sessions = 0;
   #draining: string | null = null;
+  /** What waits for a person, and the answers. */
+  readonly approvals: Approvals;
   readonly #upkeep: Upkeep;
 
   private constructor(core: RuntimeCore) {
@@ -59,6 +62,7 @@ export class NodeRuntime {
     this.fleet = new Fleet(core);
     this.#upkeep = new Upkeep(core);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
+    this.approvals = new Approvals(core, () => `nod_${this.#ulid()}`);
   }
 
   /** Reads the state and makes a new boot epoch durable. Throws what the store throws. */

@@ -3,12 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../../src/lib/base/clock.js';
 import type { InviteRecord } from '../../../src/lib/base/model.js';
 import { systemRandom } from '../../../src/lib/base/random.js';
-import {
-  MAX_SESSIONS,
-  MAX_SESSIONS_PER_SOURCE,
-  PairingDesk,
-  SESSION_TTL_MS,
-} from '../../../src/lib/daemon/pairing-desk.js';
+import { PairingDesk } from '../../../src/lib/daemon/pairing-desk.js';
+import { MAX_SESSIONS, MAX_SESSIONS_PER_SOURCE, SESSION_TTL_MS } from '../../../src/lib/daemon/pairing-sessions.js';
+import type { Approvals } from '../../../src/lib/runtime/approvals.js';
 import { createDeviceKey, spkiOf } from '../../../src/lib/identity/device-key.js';
 import { deriveCodeKeys, toVerifier } from '../../../src/lib/identity/pairing-proof.js';
 
@@ -32,6 +29,7 @@ describe('the pairing desk', () => {
     const runtime = {
       evaluateLocator: async () => ({ id: 'inv_000000', verifier }) as unknown as InviteRecord,
       requestPairing: () => Promise.reject(new Error('not reached')),
+      approvals: undefined as unknown as Approvals,
       approval: () => {
         throw new Error('not reached');
       },

@@ -111,7 +111,7 @@ describe('pairing over the public port', () => {
     const pairing = await pairingWith(code);
     const refusals: [Parameters<TestPairing['begin']>[0], string][] = [
       [{ protocol: { min: 2, max: 3 } }, 'PROTOCOL_UNSUPPORTED'],
-      [{ method: PairingMethod.PAIRING_METHOD_PIN_CODE }, 'PROTOCOL_UNSUPPORTED'],
+      [{ method: PairingMethod.PAIRING_METHOD_UNSPECIFIED }, 'PROTOCOL_UNSUPPORTED'],
       [{ locator: Buffer.alloc(15) }, 'MESSAGE_INVALID'],
       [{ nodeNonce: Buffer.alloc(0) }, 'MESSAGE_INVALID'],
       [{ publicKey: Buffer.alloc(91) }, 'PAIRING_PROOF_INVALID'],

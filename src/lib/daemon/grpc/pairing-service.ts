@@ -34,6 +34,9 @@ const MAX_WAITING = 64;
 /** The state is sent again this often while nothing changes, so that both sides notice a dead connection. */
 const REPEAT_MS = 20_000;
 
+/** A field that this way of pairing does not use. */
+const NOTHING = Buffer.alloc(0);
+
 export interface PairingServiceDeps {
   readonly gate: RpcGate;
   readonly desk: PairingDesk;
@@ -74,35 +77,42 @@ export class PairingService {
       beginPairingSession: gate.unary(
         PairingServiceService.beginPairingSession.path,
         async (request, { connection }) => {
-          if (
-            request.method !== PairingMethod.PAIRING_METHOD_INVITE_CODE &&
-            request.method !== PairingMethod.PAIRING_METHOD_QR_TOKEN
-          ) {
-            throw new PalyraError('PROTOCOL_UNSUPPORTED', { detail: 'this daemon pairs by invite only' });
-          }
-          const begun = await desk.begin({
-            locator: request.locator,
-            nodeNonce: request.nodeNonce,
+          const asked = {
             spki: request.publicKey,
             protocol: request.protocol ?? { min: 0, max: 0 },
             address: connection.address,
-          });
-          return { ...begun, daemonTimeMs: clock.now(), daemonVersion: this.#daemon.version };
+          };
+          const told = () => ({ daemonTimeMs: clock.now(), daemonVersion: this.#daemon.version });
+          switch (request.method) {
+            case PairingMethod.PAIRING_METHOD_PIN_CODE:
+              return { ...desk.beginPin(asked), daemonNonce: NOTHING, daemonProof: NOTHING, ...told() };
+            case PairingMethod.PAIRING_METHOD_INVITE_CODE:
+            case PairingMethod.PAIRING_METHOD_QR_TOKEN: {
+              const { locator, nodeNonce } = request;
+              return { ...(await desk.begin({ ...asked, locator, nodeNonce })), nonceCommitment: NOTHING, ...told() };
+            }
+            default:
+              throw new PalyraError('PROTOCOL_UNSUPPORTED', { detail: 'this way of pairing is not known here' });
+          }
         },
       ),
       completePairingSession: gate.unary(
         PairingServiceService.completePairingSession.path,
         async (request, { connection }) => {
           if (request.facts === undefined) throw new PalyraError('MESSAGE_INVALID', { detail: 'facts are missing' });
-          const approval = await desk.complete({
+          const completion = {
             sessionId: request.sessionId,
-            codeProof: request.codeProof,
             possessionProof: request.possessionProof,
             requestedName: parseName(request.requestedName),
             facts: toFacts(request.facts),
             address: connection.address,
-          });
-          return { status: toStatus(approval) };
+          };
+          if (request.nodeNonce.length > 0) {
+            const { approval, daemonNonce } = await desk.completePin({ ...completion, nodeNonce: request.nodeNonce });
+            return { status: toStatus(approval), daemonNonce };
+          }
+          const approval = await desk.complete({ ...completion, codeProof: request.codeProof });
+          return { status: toStatus(approval), daemonNonce: NOTHING };
         },
       ),
       getPairingRequestStatus: gate.unary(PairingServiceService.getPairingRequestStatus.path, async (request) => {
@@ -165,9 +175,15 @@ function toStatus(approval: ApprovalRecord): PairingRequestStatus {
     requestId: approval.id,
     state: STATES[approval.state],
     expiresAtMs: approval.expiresAt,
-    message: approval.rejectReason ?? '',
+    message: wordsOf(approval),
     material: undefined,
   };
+}
+
+/** What the person at the machine is told: `by eva: "not ours"`. */
+function wordsOf({ state, decidedBy, rejectReason }: ApprovalRecord): string {
+  if (state !== 'rejected' && state !== 'withdrawn') return '';
+  return `by ${decidedBy ?? 'the daemon'}${rejectReason === null ? '' : `: "${rejectReason}"`}`;
 }
 
 /** The name a machine wants; empty lets the invite or the host name decide. Throws REQUEST_INVALID. */

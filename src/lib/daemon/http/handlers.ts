@@ -11,6 +11,7 @@ import type { StoreStatus } from '../../runtime/state.js';
 import { MAX_INPUT_BYTES } from '../../wire/http/routes.js';
 import type { JsonRouteId, ParsedBody, ParsedQuery, RouteAnswer } from '../../wire/http/schemas.js';
 import type { OpenApiDocument } from '../../wire/http/openapi.js';
+import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { InviteDesk } from '../invites.js';
 
@@ -59,6 +60,7 @@ export interface HandlerDeps {
 
 export function createHandlers(deps: HandlerDeps): Handlers {
   const { runtime, invites, clock, config } = deps;
+  const approvals = new ApprovalDesk(runtime);
   return {
     'daemon.status': async () => ({
       daemon: {
@@ -139,6 +141,10 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       return { name, offers: runtime.overview.capability(name) };
     },
     'openapi.show': async () => deps.openApi(),
+    'approvals.list': async ({ query }) => approvals.list(query),
+    'approvals.show': async ({ param }) => approvals.show(param('id')),
+    'approvals.approve': async ({ caller, param, body }) => approvals.approve(caller, param('id'), body),
+    'approvals.reject': async ({ caller, param, body }) => approvals.reject(caller, param('id'), body),
 
     healthz: async () => ({ status: 'ok' }),
     readyz: async ({ setStatus }) => {

@@ -135,6 +135,45 @@ export const daemonStatus = z.object({
   stateDirectory: z.string(),
 });
 
+export const approvalView = z.object({
+  id: z.string(),
+  kind: z.enum(['join']),
+  state: z.enum(['pending', 'approved', 'issued', 'rejected', 'expired', 'withdrawn']),
+  subject: z.object({
+    name: z.string(),
+    hostname: z.string(),
+    platform: z.string(),
+    arch: z.string(),
+    version: z.string(),
+    address: z.string(),
+    keyWords: z.string(),
+    purpose: z.string().nullable(),
+  }),
+  wants: z.array(z.string()),
+  replaces: z.null(),
+  requestedAt: timestamp,
+  expiresAt: timestamp,
+  answerableHere: z.boolean(),
+  pinRequired: z.boolean(),
+  decidedAt: timestamp.nullable(),
+  decidedBy: z.string().nullable(),
+  reason: z.string().nullable(),
+  nodeId: z.string().nullable(),
+});
+
+const approvalAnswer = z.object({
+  request: approvalView,
+  decidedBy: z.string(),
+  decidedAt: timestamp,
+  changed: z.boolean(),
+});
+export const approvedAnswer = approvalAnswer.extend({
+  decision: z.literal('approved'),
+  /** Null when the node was removed since. */
+  node: nodeView.nullable(),
+});
+export const rejectedAnswer = approvalAnswer.extend({ decision: z.literal('rejected') });
+
 const none = z.strictObject({});
 /** Query values arrive as text. */
 const pageQuery = {
@@ -241,6 +280,30 @@ export const SCHEMAS = {
     answer: z.object({ name: z.string(), offers: z.array(capabilityOffer) }),
   },
   'openapi.show': { query: none, body: none, answer: z.looseObject({ openapi: z.string() }) },
+  'approvals.list': {
+    query: z.strictObject({ all: z.enum(['true', 'false']).optional() }),
+    body: none,
+    answer: z.object({ requests: z.array(approvalView) }),
+  },
+  'approvals.show': { query: none, body: none, answer: z.object({ request: approvalView }) },
+  'approvals.approve': {
+    query: none,
+    body: z.strictObject({
+      /** Six digits; spaces and dashes do not matter. */
+      pin: z.string().max(32).optional(),
+      /** Owner only: approves without it. */
+      noPin: z.boolean().default(false),
+      name: z.string().regex(NODE_NAME).optional(),
+      labels: labels.optional(),
+      only: z.array(z.string().regex(CAPABILITY_NAME)).max(256).optional(),
+    }),
+    answer: approvedAnswer,
+  },
+  'approvals.reject': {
+    query: none,
+    body: z.strictObject({ reason: z.string().min(1).max(200).optional() }),
+    answer: rejectedAnswer,
+  },
   healthz: { query: none, body: none, answer: z.object({ status: z.literal('ok') }) },
   readyz: { query: none, body: none, answer: z.object({ status: z.enum(['ready', 'stopping', 'read-only']) }) },
 } as const satisfies Partial<Record<RouteId, { query: z.ZodType; body: z.ZodType; answer: z.ZodType }>>;

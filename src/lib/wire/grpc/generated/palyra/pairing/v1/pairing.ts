@@ -32,6 +32,13 @@ import { MachineFacts, ProtocolRange } from "../../common/v1/common.js";
  *                ◄──── request id, state
  *   AwaitPairingMaterial(possession) ─────────────►  streams states until decided
  *                ◄──── certificate, CA, endpoints
+ *
+ * Without an invite (PAIRING_METHOD_PIN_CODE) the daemon commits to its nonce, the node shows its own, and only then the daemon shows what it committed to:
+ *
+ *   BeginPairingSession(key) ─────────────────────►
+ *                ◄──── commitment to a nonce
+ *   CompletePairingSession(nonce, possession) ────►  a request that a person must answer
+ *                ◄──── request id, nonce             both know the PIN now, neither could choose it
  */
 
 export enum PairingMethod {
@@ -61,7 +68,7 @@ export interface BeginPairingSessionRequest {
   method: PairingMethod;
   /** 16 bytes derived from the code; empty for the PIN method. */
   locator: Buffer;
-  /** 32 random bytes. */
+  /** 32 random bytes; empty for the PIN method, where it comes with the completion. */
   nodeNonce: Buffer;
   /** SPKI DER, P-256. */
   publicKey: Buffer;
@@ -69,28 +76,38 @@ export interface BeginPairingSessionRequest {
 
 export interface BeginPairingSessionResponse {
   sessionId: string;
-  /** 32 random bytes. */
+  /** 32 random bytes; empty for the PIN method. */
   daemonNonce: Buffer;
-  /** HMAC over the transcript under the server key of the code, 32 bytes. */
+  /** HMAC over the transcript under the server key of the code, 32 bytes; empty for the PIN method. */
   daemonProof: Buffer;
   /** Wall time of the daemon, so that the node can name a clock that is off. */
   daemonTimeMs: number;
   daemonVersion: string;
+  /** PIN method: 32 bytes, SHA-256 over a label, the session id and the daemon's nonce. */
+  nonceCommitment: Buffer;
 }
 
 export interface CompletePairingSessionRequest {
   sessionId: string;
-  /** Client key xor HMAC(stored key, transcript), 32 bytes. */
+  /** Client key xor HMAC(stored key, transcript), 32 bytes; empty for the PIN method. */
   codeProof: Buffer;
   /** ECDSA P-256/SHA-256 signature over the transcript, DER. */
   possessionProof: Buffer;
   /** Wanted name; empty lets the invite or the host name decide. */
   requestedName: string;
-  facts: MachineFacts | undefined;
+  facts:
+    | MachineFacts
+    | undefined;
+  /** PIN method: 32 random bytes. */
+  nodeNonce: Buffer;
 }
 
 export interface CompletePairingSessionResponse {
-  status: PairingRequestStatus | undefined;
+  status:
+    | PairingRequestStatus
+    | undefined;
+  /** PIN method: the 32 bytes that were committed to. */
+  daemonNonce: Buffer;
 }
 
 export interface PairingRequestStatus {
@@ -231,6 +248,7 @@ function createBaseBeginPairingSessionResponse(): BeginPairingSessionResponse {
     daemonProof: Buffer.alloc(0),
     daemonTimeMs: 0,
     daemonVersion: "",
+    nonceCommitment: Buffer.alloc(0),
   };
 }
 
@@ -250,6 +268,9 @@ export const BeginPairingSessionResponse: MessageFns<BeginPairingSessionResponse
     }
     if (message.daemonVersion !== "") {
       writer.uint32(42).string(message.daemonVersion);
+    }
+    if (message.nonceCommitment.length !== 0) {
+      writer.uint32(50).bytes(message.nonceCommitment);
     }
     return writer;
   },
@@ -307,6 +328,14 @@ export const BeginPairingSessionResponse: MessageFns<BeginPairingSessionResponse
             message.daemonVersion = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.nonceCommitment = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -327,6 +356,7 @@ function createBaseCompletePairingSessionRequest(): CompletePairingSessionReques
     possessionProof: Buffer.alloc(0),
     requestedName: "",
     facts: undefined,
+    nodeNonce: Buffer.alloc(0),
   };
 }
 
@@ -346,6 +376,9 @@ export const CompletePairingSessionRequest: MessageFns<CompletePairingSessionReq
     }
     if (message.facts !== undefined) {
       MachineFacts.encode(message.facts, writer.uint32(42).fork()).join();
+    }
+    if (message.nodeNonce.length !== 0) {
+      writer.uint32(50).bytes(message.nodeNonce);
     }
     return writer;
   },
@@ -403,6 +436,14 @@ export const CompletePairingSessionRequest: MessageFns<CompletePairingSessionReq
             message.facts = MachineFacts.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.nodeNonce = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -417,13 +458,16 @@ export const CompletePairingSessionRequest: MessageFns<CompletePairingSessionReq
 };
 
 function createBaseCompletePairingSessionResponse(): CompletePairingSessionResponse {
-  return { status: undefined };
+  return { status: undefined, daemonNonce: Buffer.alloc(0) };
 }
 
 export const CompletePairingSessionResponse: MessageFns<CompletePairingSessionResponse> = {
   encode(message: CompletePairingSessionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.status !== undefined) {
       PairingRequestStatus.encode(message.status, writer.uint32(10).fork()).join();
+    }
+    if (message.daemonNonce.length !== 0) {
+      writer.uint32(18).bytes(message.daemonNonce);
     }
     return writer;
   },
@@ -447,6 +491,14 @@ export const CompletePairingSessionResponse: MessageFns<CompletePairingSessionRe
             }
 
             message.status = PairingRequestStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.daemonNonce = Buffer.from(reader.bytes());
             continue;
           }
         }

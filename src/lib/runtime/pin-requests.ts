@@ -1,0 +1,117 @@
+/**
+ * Requests to join without an invite: a machine that shows a PIN, and a person who types it.
+ *
+ * Always true: a device key has one live request whose id stays; nobody gets more than `MAX_WRONG_PINS` tries at one PIN, over restarts; the number of PINs
+ * that can be drawn is bounded by the places in the queue, because a place is given back only by a person or by time.
+ */
+import { PalyraError } from '../base/errors.js';
+import type { ApprovalRecord, MachineFacts, PinVerifier } from '../base/model.js';
+import { close, fitName, MAX_PENDING_REQUESTS, reissue, REQUEST_TTL_MS, type PairingContext } from './pairing.js';
+import type { Transaction } from './transaction.js';
+
+/** Live requests without an invite from one source: more is not a person with a few machines. */
+export const MAX_PENDING_PER_SOURCE = 4;
+export const MAX_WRONG_PINS = 5;
+/** A machine that lost the answer gets another PIN this often; each is a chance for somebody in between. */
+export const MAX_PIN_RENEWALS = 4;
+
+export interface PinRequest {
+  readonly spki: Buffer;
+  readonly keyFingerprint: string;
+  readonly facts: MachineFacts;
+  readonly requestedName: string | null;
+  readonly address: string;
+  readonly pin: PinVerifier;
+}
+
+export interface PinRequestContext extends PairingContext {
+  /** What counts as one source. */
+  readonly sourceOf: (address: string) => string;
+}
+
+/**
+ * The request of a device key whose possession was proven. A machine that is paired already gets its certificate anew. Throws PAIRING_BUSY or
+ * PAIRING_THROTTLED; nothing is changed then.
+ */
+export function requestByPin(
+  tx: Transaction,
+  context: PinRequestContext,
+  requestId: string,
+  request: PinRequest,
+): ApprovalRecord {
+  const { pending, registry } = context;
+  const found = pending.byKey(tx.tables, request.keyFingerprint);
+  const live = found !== null && found.expiresAt > tx.now.wall ? found : null;
+  if (live !== null) return renew(tx, live, request.pin);
+  const known = registry.byKey(tx.tables, request.keyFingerprint);
+  if (known === null) assertRoom(tx, context, request.address);
+  if (found !== null) close(tx, context, found, { state: 'expired', by: 'time', reason: null });
+  const name = known?.name ?? request.requestedName ?? fitName(request.facts.hostname);
+  const approval: ApprovalRecord = {
+    id: requestId,
+    kind: 'join',
+    state: 'pending',
+    requestedName: name,
+    keyFingerprint: request.keyFingerprint,
+    publicKey: request.spki.toString('base64'),
+    facts: request.facts,
+    address: request.address,
+    inviteId: null,
+    requestedAt: tx.now.wall,
+    expiresAt: tx.now.wall + REQUEST_TTL_MS,
+    decidedAt: null,
+    decidedBy: null,
+    rejectReason: null,
+    nodeId: null,
+    certificate: null,
+    pin: request.pin,
+    wrongPins: 0,
+    pinRenewals: 0,
+  };
+  tx.put('approvals', approval.id, approval);
+  if (known !== null) return reissue(tx, context, approval, known);
+  pending.add(approval);
+  tx.touchedApprovals.push(approval.id);
+  tx.events.push({ type: 'approval.requested', approvalId: approval.id, name, address: request.address });
+  return approval;
+}
+
+/** Counts a wrong PIN. The caller commits the transaction and then throws the refusal: the count must survive a restart. */
+export function countWrongPin(tx: Transaction, context: PairingContext, approval: ApprovalRecord): PalyraError {
+  const wrongPins = (approval.wrongPins ?? 0) + 1;
+  const counted = tx.set('approvals', approval.id, { wrongPins });
+  const triesLeft = MAX_WRONG_PINS - wrongPins;
+  if (triesLeft <= 0) {
+    close(tx, context, counted, { state: 'rejected', by: 'too many wrong PINs', reason: null });
+    return new PalyraError('PIN_WRONG', {
+      detail: 'it was the last try, the request is closed',
+      hint: 'The machine must ask again; it shows another PIN then',
+      details: { triesLeft: 0 },
+    });
+  }
+  const tries = triesLeft === 1 ? '1 try' : `${triesLeft} tries`;
+  return new PalyraError('PIN_WRONG', { detail: `${tries} left`, details: { triesLeft } });
+}
+
+/** The machine does not know its PIN any more. A request that an invite's code has proven needs none. */
+function renew(tx: Transaction, live: ApprovalRecord, pin: PinVerifier): ApprovalRecord {
+  if (live.pin === undefined) return live;
+  const pinRenewals = (live.pinRenewals ?? 0) + 1;
+  if (pinRenewals > MAX_PIN_RENEWALS) {
+    throw new PalyraError('PAIRING_THROTTLED', {
+      detail: `request ${live.id} had ${MAX_PIN_RENEWALS + 1} PINs`,
+      hint: `Reject it where the daemon is, then ask again: palyra approvals reject ${live.id}`,
+    });
+  }
+  return tx.set('approvals', live.id, { pin, pinRenewals });
+}
+
+function assertRoom(tx: Transaction, { pending, sourceOf }: PinRequestContext, address: string): void {
+  const source = sourceOf(address);
+  const here = [...tx.tables.approvals.values()].filter(
+    (other) => other.state === 'pending' && other.pin !== undefined && sourceOf(other.address) === source,
+  );
+  if (pending.count >= MAX_PENDING_REQUESTS || here.length >= MAX_PENDING_PER_SOURCE) {
+    throw new PalyraError('PAIRING_BUSY', { hint: 'Answer the requests that wait: palyra approvals list' });
+  }
+}
