@@ -10,7 +10,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'docs', 'schemas');
 const wire = await tsImport('../src/lib/wire/http/schemas.ts', import.meta.url);
 
-const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInviteView, daemonStatus } = wire;
+const {
+  auditEntry,
+  auditReport,
+  nodeView,
+  nodeSummary,
+  capabilityView,
+  dispatchView,
+  inviteView,
+  newInviteView,
+  daemonStatus,
+} = wire;
 const timestamp = z.iso.datetime();
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
@@ -89,6 +99,9 @@ const DOCUMENTS = {
     certificate: certificate.optional(),
     capabilities: z.array(z.object({ name: z.string(), enabled: z.boolean() })).optional(),
   },
+  'audit.list': { entries: z.array(auditEntry), nextCursor: z.int().nullable() },
+  'audit.export': { file: z.string(), entries: z.int() },
+  'audit.verify': { file: z.string().nullable(), ...auditReport.shape },
   status: {
     daemon: daemonStatus.nullable(),
     node: z

@@ -127,7 +127,7 @@ describe('The import table', () => {
   it('keeps gRPC, X.509, QUIC, zod, Ink and the log library out of commands about the fleet, so that they start fast', () => {
     const heavy = ['@grpc/grpc-js', 'node-forge', 'zod', 'ink', 'react', 'pino', '@matrixai/quic', 'hono'];
     const fleet = files.filter((file) =>
-      /^commands\/(nodes|invites|status|version|ls)/.test(relative(SOURCE_ROOT, file)),
+      /^commands\/(nodes|invites|audit|status|version|ls)/.test(relative(SOURCE_ROOT, file)),
     );
     assert.ok(fleet.length > 0);
     for (const command of fleet) {

@@ -18,6 +18,8 @@ import type { Random } from '../base/random.js';
 import { readCertificate } from '../identity/certificate.js';
 import { loadOrCreateDaemonIdentity, type DaemonIdentity } from '../identity/material.js';
 import { NodeRuntime, type CertificateIssuer } from '../runtime/runtime.js';
+import { auditEvents } from './audit-events.js';
+import { Auditor } from './auditor.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
 import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
@@ -132,12 +134,20 @@ export class Daemon {
       now: startedAt,
       random,
     });
+    const auditor = await Auditor.open(
+      { clock, random, log: log.scope('audit') },
+      { directory: join(config.stateDirectory, 'audit') },
+    );
+    lifecycle.add('audit log', () => auditor.close());
+    auditor.onFatal((error) => this.#onFatal(error));
     const runtime = await this.#openRuntime(identity);
+    lifecycle.add('audited decisions', auditEvents(runtime, auditor, log.scope('audit')));
     const { authority } = identity;
     const invites = new InviteDesk({ runtime, authority, random }, config, () => this.#ports.public);
     const handlers = createHandlers({
       runtime,
       invites,
+      trail: auditor.trail,
       clock,
       config,
       ca: authority,
@@ -154,11 +164,12 @@ export class Daemon {
       log: log.scope('http'),
       caPem: authority.certificatePem,
       joinPage: createJoinPage(),
+      auditor,
       durable: () => runtime.durable(),
     });
     this.#router = router;
     await this.#openLocalSocket(router);
-    await this.#openPorts(identity, runtime, router);
+    await this.#openPorts(identity, runtime, router, auditor);
     await this.#openConsole(router);
     log.info('daemon started', { listeners: this.#listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
   }
@@ -194,14 +205,18 @@ export class Daemon {
     const caller = ownerCaller(config.ownerName);
     const http = new HttpServer(
       { router, log: this.#deps.log.scope('http'), clock: this.#deps.clock },
-      { secure: false, maxConnections: MAX_LOCAL_CONNECTIONS, entryOf: () => ({ caller, secure: false }) },
+      {
+        secure: false,
+        maxConnections: MAX_LOCAL_CONNECTIONS,
+        entryOf: () => ({ caller, listener: 'local', secure: false }),
+      },
     );
     await listenOnLocalSocket(http.server, config.socketPath);
     this.#lifecycle.add('local socket', () => http.close(HTTP_CLOSE_GRACE_MS));
     this.#listeners.push({ purpose: 'local', url: `unix:${config.socketPath}` });
   }
 
-  async #openPorts(identity: DaemonIdentity, runtime: NodeRuntime, router: Router): Promise<void> {
+  async #openPorts(identity: DaemonIdentity, runtime: NodeRuntime, router: Router, auditor: Auditor): Promise<void> {
     const { config } = this;
     const { clock, random, log } = this.#deps;
     const { authority } = identity;
@@ -218,7 +233,7 @@ export class Daemon {
         serverCertificateSha256: readCertificate(server.certificatePem).fingerprint,
       },
     );
-    const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, runtime }, server, {
+    const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, auditor, runtime }, server, {
       ...daemon,
       trustBundle: [authority.certificatePem],
       nodeEndpoints: () => advertisedHosts(config).map((host) => toAuthority(host, this.#ports.node)),
@@ -261,6 +276,7 @@ export class Daemon {
         maxConnections: MAX_LOCAL_CONNECTIONS,
         entryOf: ({ socket }) => ({
           caller: anonymousCaller(normalizeAddress(socket.remoteAddress)),
+          listener: 'console',
           secure: false,
           hostNames: CONSOLE_NAMES,
         }),

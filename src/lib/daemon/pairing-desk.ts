@@ -133,6 +133,8 @@ export class PairingDesk {
     readonly requestedName: string | null;
     readonly facts: MachineFacts;
     readonly address: string;
+    /** Runs when the proofs have been verified, before anything is decided; may refuse. */
+    readonly onProven?: () => Promise<void>;
   }): Promise<ApprovalRecord> {
     const session = this.#consume(o.sessionId);
     if (session === null) throw new PalyraError('PAIRING_SESSION_UNKNOWN');
@@ -140,6 +142,7 @@ export class PairingDesk {
     return this.#notSooner(async () => {
       if (!verifyCodeProof(invite.verifier, transcript, o.codeProof)) throw new PalyraError('INVITE_REFUSED');
       if (!verifyPossession(spki, transcript, o.possessionProof)) throw new PalyraError('PAIRING_PROOF_INVALID');
+      await o.onProven?.();
       return this.#deps.runtime.requestPairing({
         inviteId: invite.id,
         spki,

@@ -17,6 +17,8 @@ import {
 } from '../../wire/grpc/generated/palyra/pairing/v1/pairing.js';
 import type { NodeRuntime } from '../../runtime/runtime.js';
 import { NODE_NAME } from '../../wire/http/schemas.js';
+import type { AuditActor, AuditTarget } from '../../base/audit-chain.js';
+import type { Attempted, Auditor } from '../auditor.js';
 import type { PairingDesk } from '../pairing-desk.js';
 import type { RpcGate } from './gate.js';
 
@@ -37,6 +39,7 @@ const REPEAT_MS = 20_000;
 export interface PairingServiceDeps {
   readonly gate: RpcGate;
   readonly desk: PairingDesk;
+  readonly auditor: Auditor;
   readonly runtime: Pick<NodeRuntime, 'approval' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
   readonly clock: Clock;
 }
@@ -69,7 +72,7 @@ export class PairingService {
   }
 
   get handlers(): PairingServiceServer {
-    const { gate, desk, runtime, clock } = this.#deps;
+    const { gate, desk, auditor, runtime, clock } = this.#deps;
     return {
       beginPairingSession: gate.unary(
         PairingServiceService.beginPairingSession.path,
@@ -80,13 +83,15 @@ export class PairingService {
           ) {
             throw new PalyraError('PROTOCOL_UNSUPPORTED', { detail: 'this daemon pairs by invite only' });
           }
-          const begun = await desk.begin({
-            locator: request.locator,
-            nodeNonce: request.nodeNonce,
-            spki: request.publicKey,
-            protocol: request.protocol ?? { min: 0, max: 0 },
-            address: connection.address,
-          });
+          const begun = await desk
+            .begin({
+              locator: request.locator,
+              nodeNonce: request.nodeNonce,
+              spki: request.publicKey,
+              protocol: request.protocol ?? { min: 0, max: 0 },
+              address: connection.address,
+            })
+            .catch((error: unknown) => this.#refused(error, connection.address));
           return { ...begun, daemonTimeMs: clock.now(), daemonVersion: this.#daemon.version };
         },
       ),
@@ -94,13 +99,22 @@ export class PairingService {
         PairingServiceService.completePairingSession.path,
         async (request, { connection }) => {
           if (request.facts === undefined) throw new PalyraError('MESSAGE_INVALID', { detail: 'facts are missing' });
-          const approval = await desk.complete({
+          const completion = {
             sessionId: request.sessionId,
             codeProof: request.codeProof,
             possessionProof: request.possessionProof,
             requestedName: parseName(request.requestedName),
             facts: toFacts(request.facts),
             address: connection.address,
+          };
+          const target = { name: completion.requestedName ?? completion.facts.hostname };
+          const attempted = fromStranger('CompletePairingSession', connection.address, target);
+          const approval = await auditor.around(attempted, async (attempt) => {
+            const decided = await desk.complete({ ...completion, onProven: () => attempt.begin() });
+            attempt.note({ request: decided.id, state: decided.state });
+            if (decided.inviteId !== null) attempt.note({ invite: decided.inviteId });
+            if (decided.nodeId !== null) attempt.note({ node: decided.nodeId });
+            return decided;
           });
           return { status: toStatus(approval) };
         },
@@ -117,6 +131,17 @@ export class PairingService {
         );
       },
     };
+  }
+
+  /** A begin changes nothing but the count of wrong codes: only its refusal is told, and the refusal stands if that fails. */
+  async #refused(error: unknown, address: string): Promise<never> {
+    const outcome = PalyraError.from(error).reason;
+    const action = outcome === 'PAIRING_THROTTLED' ? 'pairing.throttled' : 'pairing.refused';
+    await this.#deps.auditor
+      .attempt(fromStranger(action, address, {}))
+      .settle(outcome)
+      .catch(() => undefined);
+    throw error;
   }
 
   async #await(call: AwaitCall): Promise<void> {
@@ -154,6 +179,12 @@ export class PairingService {
       daemonName: this.#daemon.name,
     };
   }
+}
+
+const STRANGER: AuditActor = { kind: 'anonymous', name: '', credential: 'none' };
+
+function fromStranger(action: string, address: string, target: AuditTarget): Attempted {
+  return { actor: STRANGER, origin: { listener: 'public', address }, action, target };
 }
 
 function isFinal(approval: ApprovalRecord): boolean {

@@ -2,6 +2,8 @@
  * What each route does, as one table from route id to function. A handler calls the runtime or a desk and answers; who may call it, what its
  * input looks like and how errors travel is decided before and after, in the router.
  */
+import { createHash } from 'node:crypto';
+import type { AuditTarget } from '../../base/audit-chain.js';
 import type { Clock } from '../../base/clock.js';
 import { toTimestamp } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
@@ -11,7 +13,9 @@ import type { StoreStatus } from '../../runtime/state.js';
 import { MAX_INPUT_BYTES } from '../../wire/http/routes.js';
 import type { JsonRouteId, ParsedBody, ParsedQuery, RouteAnswer } from '../../wire/http/schemas.js';
 import type { DaemonConfig } from '../config.js';
+import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
+import { listAudit } from './audit-routes.js';
 
 /** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
 const DEADLINE_SLACK_MS = 5000;
@@ -28,6 +32,10 @@ export interface RouteRequest<R extends JsonRouteId> {
   readonly afterAnswer: (action: () => void) => void;
   /** Another status than 200. */
   readonly setStatus: (status: 503) => void;
+  /** Tells the audit log more about what the request is done to. Never anything secret. */
+  readonly note: (facts: AuditTarget) => void;
+  /** For what is decided before it is answered: writes the entry now. */
+  readonly decided: () => Promise<void>;
 }
 
 export type Handlers = {
@@ -44,6 +52,7 @@ type Writable<T> = T extends readonly (infer Item)[]
 export interface HandlerDeps {
   readonly runtime: NodeRuntime;
   readonly invites: InviteDesk;
+  readonly trail: AuditLog;
   readonly clock: Clock;
   readonly config: DaemonConfig;
   readonly ca: { readonly fingerprint: string; readonly notAfter: number };
@@ -82,10 +91,16 @@ export function createHandlers(deps: HandlerDeps): Handlers {
 
     'nodes.list': async ({ query }) => runtime.listNodes(query),
     'nodes.show': async ({ param }) => runtime.nodeDetails(param('node')),
-    'nodes.remove': async ({ caller, param }) => runtime.removeNode(caller, param('node')),
+    'nodes.remove': async ({ caller, param, note }) => {
+      const removed = await runtime.removeNode(caller, param('node'));
+      note({ nodeId: removed.node.id, name: removed.node.name });
+      return removed;
+    },
 
-    'dispatches.create': async ({ caller, param, body, signal }) => {
+    'dispatches.create': async ({ caller, param, body, signal, note, decided }) => {
       const inputJson = JSON.stringify(body.input);
+      const inputSha256 = createHash('sha256').update(inputJson).digest('hex');
+      note({ capability: body.capability, inputSha256, inputBytes: Buffer.byteLength(inputJson) });
       if (Buffer.byteLength(inputJson) > MAX_INPUT_BYTES) throw new PalyraError('INPUT_TOO_LARGE');
       const dispatch = await runtime.requestDispatch(caller, {
         node: param('node'),
@@ -96,6 +111,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         ...(body.queueMs === undefined ? {} : { queueMs: body.queueMs }),
         ...(body.idempotencyKey === undefined ? {} : { idempotencyKey: body.idempotencyKey }),
       });
+      note({ dispatch: dispatch.id, nodeId: dispatch.nodeId, name: dispatch.node });
+      await decided();
       if (!body.wait) return { dispatch };
       const timeoutMs = Math.max(0, Date.parse(dispatch.deadlineAt) - clock.now()) + DEADLINE_SLACK_MS;
       return { dispatch: await runtime.awaitSettled(dispatch.id, { timeoutMs, signal }) };
@@ -110,7 +127,12 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     },
     'dispatches.cancel': async ({ caller, param }) => runtime.cancelDispatch(caller, param('id')),
 
-    'invites.create': async ({ caller, body }) => ({ invite: await invites.create(caller, body) }),
+    'invites.create': async ({ caller, body, note }) => {
+      const invite = await invites.create(caller, body);
+      note({ invite: invite.id, uses: invite.uses.max, approval: invite.approval, expiresAt: invite.expiresAt });
+      if (invite.name !== null) note({ name: invite.name });
+      return { invite };
+    },
     'invites.list': async () => ({ invites: runtime.listInvites() }),
     'invites.show': async ({ param, query, signal }) => {
       const id = param('id');
@@ -121,6 +143,9 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       };
     },
     'invites.revoke': async ({ caller, param }) => runtime.revokeInvite(caller, param('id')),
+
+    'audit.list': async ({ query }) => listAudit(deps.trail, runtime, query),
+    'audit.verify': async () => deps.trail.verify(),
 
     healthz: async () => ({ status: 'ok' }),
     readyz: async ({ setStatus }) => {
