@@ -161,6 +161,17 @@ describe('the audit log of a daemon', () => {
     await client.close();
   });
 
+  it('tells when guessing is throttled', async () => {
+    const { code } = await invite(target);
+    const pairing = await TestPairing.with(target, code);
+    const found = await during(async () => {
+      for (let n = 0; n < 6; n++) await pairing.begin({ locator: Buffer.alloc(16, n) }).catch(() => undefined);
+    });
+    assert.equal(found.at(-1)?.action, 'pairing.throttled');
+    assert.equal(found.at(-1)?.outcome, 'PAIRING_THROTTLED');
+    pairing.client.close();
+  });
+
   it('is the business of the owner', async () => {
     for (const path of ['/v1/audit', '/v1/audit/export', '/v1/audit/verify']) {
       assert.equal((await stranger({ path })).json.reason, 'UNAUTHENTICATED');

@@ -112,10 +112,11 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         ...(body.idempotencyKey === undefined ? {} : { idempotencyKey: body.idempotencyKey }),
       });
       note({ dispatch: dispatch.id, nodeId: dispatch.nodeId, name: dispatch.node });
-      await decided();
-      if (!body.wait) return { dispatch };
+      // Beside the wait, not before it: the node is at work already.
+      const told = decided();
       const timeoutMs = Math.max(0, Date.parse(dispatch.deadlineAt) - clock.now()) + DEADLINE_SLACK_MS;
-      return { dispatch: await runtime.awaitSettled(dispatch.id, { timeoutMs, signal }) };
+      const settled = body.wait ? runtime.awaitSettled(dispatch.id, { timeoutMs, signal }) : dispatch;
+      return { dispatch: (await Promise.all([settled, told]))[0] };
     },
     'dispatches.show': async ({ param, query, signal }) => {
       const id = param('id');
