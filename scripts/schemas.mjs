@@ -15,6 +15,7 @@ const events = await tsImport('../src/lib/wire/http/event-schemas.ts', import.me
 const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInviteView, daemonStatus } = wire;
 const { dispatchListing, capabilityOffer, capabilitySummary } = wire;
 const { approvalView, approvedAnswer, rejectedAnswer } = wire;
+const { auditEntry, auditReport } = wire;
 const timestamp = z.iso.datetime();
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
@@ -130,6 +131,9 @@ const DOCUMENTS = {
     certificate: certificate.optional(),
     capabilities: z.array(z.object({ name: z.string(), enabled: z.boolean() })).optional(),
   },
+  'audit.list': { entries: z.array(auditEntry), nextCursor: z.int().nullable() },
+  'audit.export': { file: z.string(), entries: z.int() },
+  'audit.verify': { file: z.string().nullable(), ...auditReport.shape },
   status: {
     daemon: daemonStatus.nullable(),
     node: z

@@ -138,7 +138,9 @@ describe('The import table', () => {
       'prom-client',
     ];
     const fleet = files.filter((file) =>
-      /^commands\/(nodes|invites|dispatches|capabilities|schema|status|version|ls)/.test(relative(SOURCE_ROOT, file)),
+      /^commands\/(nodes|invites|dispatches|capabilities|schema|audit|approvals|events|status|version|ls)/.test(
+        relative(SOURCE_ROOT, file),
+      ),
     );
     assert.ok(fleet.length > 0);
     for (const command of fleet) {

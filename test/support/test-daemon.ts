@@ -109,7 +109,7 @@ export function ask(target: { socketPath: string } | { port: number }, what: Htt
         response.on('error', reject);
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString();
-          const isJson = /json/.test(response.headers['content-type'] ?? '');
+          const isJson = /[/+]json/.test(response.headers['content-type'] ?? '');
           resolve({
             status: response.statusCode ?? 0,
             headers: response.headers,

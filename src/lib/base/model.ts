@@ -16,7 +16,13 @@ export const NODE_PROTOCOL = { min: 1, max: 1 } as const;
 /** Decided by socket, session or certificate; never by the content of a message. */
 export type Caller =
   | { readonly kind: 'owner'; readonly name: string }
-  | { readonly kind: 'operator'; readonly name: string; readonly role: OperatorRole }
+  | {
+      readonly kind: 'operator';
+      readonly name: string;
+      readonly role: OperatorRole;
+      /** The public id of the session or token it was by. */
+      readonly credential?: string;
+    }
   | { readonly kind: 'device'; readonly nodeId: string; readonly serial: string; readonly address: string }
   | { readonly kind: 'anonymous'; readonly address: string };
 

@@ -112,6 +112,12 @@ export class Output {
     this.#stdout.write(`${JSON.stringify(value)}\n`);
   }
 
+  /** One line of a stream that is JSON already, as it is. */
+  raw(line: string): void {
+    this.#written = true;
+    this.#stdout.write(`${line}\n`);
+  }
+
   /** Tells what went wrong, in the form that was asked for: after lines of a stream as the last line, so that it does not end in silence. The cause is private: only `-v` on this terminal shows it. */
   fail(error: PalyraError): void {
     if (this.json) {

@@ -210,6 +210,36 @@ export class ControlPlaneClient {
     return this.request('approvals.reject', { params: { id }, body });
   }
 
+  /** One page, newest first. */
+  listAudit(query: RouteQuery<'audit.list'> = {}) {
+    return this.request('audit.list', { query });
+  }
+
+  /** Every line of the audit log, oldest first, in pages behind the scenes. */
+  async *exportAudit(options: { readonly pageSize?: number } = {}): AsyncGenerator<string> {
+    const { pageSize = 5000 } = options;
+    for (let after = 0; ;) {
+      const path = `${toPath('audit.export')}?after=${after}&limit=${pageSize}`;
+      const attempt = () => this.#transport.send({ method: 'GET', path, timeoutMs: this.#requestTimeoutMs });
+      const answer = await this.#withRetries(attempt, this.#safeReadRetries);
+      if (answer.status >= 400) throw fromProblem(parseJson(answer.text), answer.status);
+      const lines = answer.text.split('\n').slice(0, -1);
+      yield* lines;
+      if (lines.length < pageSize) return;
+      // By number and not by count: what is damaged has none, and must not be asked for for ever.
+      const last = lines.findLast((line) => seqOf(line) !== null);
+      const next = last === undefined ? null : seqOf(last);
+      if (next === null || next <= after)
+        throw new PalyraError('STATE_CORRUPT', { detail: 'the audit log is damaged' });
+      after = next;
+    }
+  }
+
+  /** May take seconds for a long log. */
+  verifyAudit(options: WaitOptions = {}) {
+    return this.request('audit.verify', { waitMs: 120_000, ...options });
+  }
+
   close(): Promise<void> {
     return this.#transport.close();
   }
@@ -223,6 +253,11 @@ function toQueryString(query: object | undefined): string {
   }
   const text = search.toString();
   return text === '' ? '' : `?${text}`;
+}
+
+function seqOf(line: string): number | null {
+  const entry = parseJson(line) as { seq?: unknown } | null | undefined;
+  return typeof entry?.seq === 'number' ? entry.seq : null;
 }
 
 function decode<R extends JsonRouteId>(answer: TransportAnswer): RouteAnswer<R> {

@@ -19,6 +19,8 @@ import { readCertificate } from '../identity/certificate.js';
 import { loadOrCreateDaemonIdentity, type DaemonIdentity } from '../identity/material.js';
 import { NodeRuntime, type CertificateIssuer } from '../runtime/runtime.js';
 import { createOpenApi, type OpenApiDocument } from '../wire/http/openapi.js';
+import { auditEvents } from './audit-events.js';
+import { Auditor } from './auditor.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
 import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
@@ -135,7 +137,14 @@ export class Daemon {
       now: startedAt,
       random,
     });
+    const auditor = await Auditor.open(
+      { clock, random, log: log.scope('audit') },
+      { directory: join(config.stateDirectory, 'audit') },
+    );
+    lifecycle.add('audit log', () => auditor.close());
+    auditor.onFatal((error) => this.#onFatal(error));
     const runtime = await this.#openRuntime(identity);
+    lifecycle.add('audited decisions', auditEvents(runtime, auditor, log.scope('audit')));
     const { authority } = identity;
     const metrics = new Metrics({ runtime, clock }, { version: config.version });
     lifecycle.add('metrics', () => metrics.close());
@@ -144,6 +153,7 @@ export class Daemon {
     const handlers = createHandlers({
       runtime,
       invites,
+      trail: auditor.trail,
       clock,
       config,
       ca: authority,
@@ -163,11 +173,12 @@ export class Daemon {
       joinPage: createJoinPage(),
       metrics,
       events: new EventFeed({ runtime, clock, log: log.scope('http') }),
+      auditor,
       durable: () => runtime.durable(),
     });
     this.#router = router;
     await this.#openLocalSocket(router);
-    await this.#openPorts(identity, runtime, router);
+    await this.#openPorts(identity, runtime, router, auditor);
     await this.#openConsole(router);
     log.info('daemon started', { listeners: this.#listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
   }
@@ -203,14 +214,18 @@ export class Daemon {
     const caller = ownerCaller(config.ownerName);
     const http = new HttpServer(
       { router, log: this.#deps.log.scope('http'), clock: this.#deps.clock },
-      { secure: false, maxConnections: MAX_LOCAL_CONNECTIONS, entryOf: () => ({ caller, secure: false }) },
+      {
+        secure: false,
+        maxConnections: MAX_LOCAL_CONNECTIONS,
+        entryOf: () => ({ caller, listener: 'local', secure: false }),
+      },
     );
     await listenOnLocalSocket(http.server, config.socketPath);
     this.#lifecycle.add('local socket', () => http.close(HTTP_CLOSE_GRACE_MS));
     this.#listeners.push({ purpose: 'local', url: `unix:${config.socketPath}` });
   }
 
-  async #openPorts(identity: DaemonIdentity, runtime: NodeRuntime, router: Router): Promise<void> {
+  async #openPorts(identity: DaemonIdentity, runtime: NodeRuntime, router: Router, auditor: Auditor): Promise<void> {
     const { config } = this;
     const { clock, random, log } = this.#deps;
     const { authority } = identity;
@@ -227,7 +242,7 @@ export class Daemon {
         serverCertificateSha256: readCertificate(server.certificatePem).fingerprint,
       },
     );
-    const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, runtime }, server, {
+    const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, auditor, runtime }, server, {
       ...daemon,
       trustBundle: [authority.certificatePem],
       nodeEndpoints: () => advertisedHosts(config).map((host) => toAuthority(host, this.#ports.node)),
@@ -270,6 +285,7 @@ export class Daemon {
         maxConnections: MAX_LOCAL_CONNECTIONS,
         entryOf: ({ socket }) => ({
           caller: anonymousCaller(normalizeAddress(socket.remoteAddress)),
+          listener: 'console',
           secure: false,
           hostNames: CONSOLE_NAMES,
         }),

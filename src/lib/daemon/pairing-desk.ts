@@ -72,6 +72,8 @@ interface Completion {
   readonly requestedName: string | null;
   readonly facts: MachineFacts;
   readonly address: string;
+  /** Runs when the proofs have been verified, before anything is decided; may refuse. */
+  readonly onProven?: () => Promise<void>;
 }
 
 export class PairingDesk {
@@ -167,6 +169,7 @@ export class PairingDesk {
         sessionId: o.sessionId,
       });
       if (!verifyPossession(spki, transcript, o.possessionProof)) throw new PalyraError('PAIRING_PROOF_INVALID');
+      await o.onProven?.();
       const pin = pairingPin({ ...this.#fingerprints, spki, nodeNonce: o.nodeNonce, daemonNonce });
       const request = {
         spki,
@@ -187,6 +190,7 @@ export class PairingDesk {
     return this.#notSooner(async () => {
       if (!verifyCodeProof(invite.verifier, transcript, o.codeProof)) throw new PalyraError('INVITE_REFUSED');
       if (!verifyPossession(spki, transcript, o.possessionProof)) throw new PalyraError('PAIRING_PROOF_INVALID');
+      await o.onProven?.();
       return this.#deps.runtime.requestPairing({
         inviteId: invite.id,
         spki,

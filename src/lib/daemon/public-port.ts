@@ -7,6 +7,7 @@ import type { Log } from '../base/log.js';
 import { HealthService as HealthDefinition } from '../wire/grpc/generated/grpc/health/v1/health.js';
 import { PairingServiceService } from '../wire/grpc/generated/palyra/pairing/v1/pairing.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
+import type { Auditor } from './auditor.js';
 import { anonymousCaller, normalizeAddress } from './caller.js';
 import { RpcGate } from './grpc/gate.js';
 import { HealthService } from './grpc/health-service.js';
@@ -28,6 +29,7 @@ export interface PublicPortDeps {
   readonly log: Log;
   readonly router: Router;
   readonly desk: PairingDesk;
+  readonly auditor: Auditor;
   readonly runtime: Pick<NodeRuntime, 'approval' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
 }
 
@@ -43,14 +45,14 @@ export class PublicPort {
     tls: { readonly keyPem: string; readonly certificatePem: string },
     daemon: DaemonFacts,
   ) {
-    const { clock, log, router, desk, runtime } = deps;
+    const { clock, log, router, desk, auditor, runtime } = deps;
     this.front = new TlsFront(
       { clock, log },
       { ...tls, alpn: ['http/1.1', 'h2'], limits: PUBLIC_LIMITS, onSecure: (connection) => this.#route(connection) },
     );
     const gate = new RpcGate({ clock, log, front: this.front }, 'public');
     this.#grpc = new GrpcServer({ gate, clock }, { idleMs: IDLE_MS });
-    this.#pairing = new PairingService({ gate, desk, runtime, clock }, daemon);
+    this.#pairing = new PairingService({ gate, desk, auditor, runtime, clock }, daemon);
     this.health = new HealthService(gate, ['palyra.pairing.v1.PairingService']);
     this.#grpc.add(PairingServiceService, this.#pairing.handlers);
     this.#grpc.add(HealthDefinition, this.health.handlers);
@@ -58,7 +60,11 @@ export class PublicPort {
       { router, log, clock },
       {
         secure: true,
-        entryOf: ({ socket }) => ({ caller: anonymousCaller(normalizeAddress(socket.remoteAddress)), secure: true }),
+        entryOf: ({ socket }) => ({
+          caller: anonymousCaller(normalizeAddress(socket.remoteAddress)),
+          listener: 'public',
+          secure: true,
+        }),
       },
     );
     this.#http.startUnbound();

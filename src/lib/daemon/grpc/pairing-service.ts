@@ -17,6 +17,8 @@ import {
 } from '../../wire/grpc/generated/palyra/pairing/v1/pairing.js';
 import type { NodeRuntime } from '../../runtime/runtime.js';
 import { NODE_NAME } from '../../wire/http/schemas.js';
+import type { AuditActor, AuditTarget } from '../../base/audit-chain.js';
+import type { Attempted, Auditor } from '../auditor.js';
 import type { PairingDesk } from '../pairing-desk.js';
 import type { RpcGate } from './gate.js';
 
@@ -40,6 +42,7 @@ const NOTHING = Buffer.alloc(0);
 export interface PairingServiceDeps {
   readonly gate: RpcGate;
   readonly desk: PairingDesk;
+  readonly auditor: Auditor;
   readonly runtime: Pick<NodeRuntime, 'approval' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
   readonly clock: Clock;
 }
@@ -72,7 +75,7 @@ export class PairingService {
   }
 
   get handlers(): PairingServiceServer {
-    const { gate, desk, runtime, clock } = this.#deps;
+    const { gate, desk, auditor, runtime, clock } = this.#deps;
     return {
       beginPairingSession: gate.unary(
         PairingServiceService.beginPairingSession.path,
@@ -89,7 +92,10 @@ export class PairingService {
             case PairingMethod.PAIRING_METHOD_INVITE_CODE:
             case PairingMethod.PAIRING_METHOD_QR_TOKEN: {
               const { locator, nodeNonce } = request;
-              return { ...(await desk.begin({ ...asked, locator, nodeNonce })), nonceCommitment: NOTHING, ...told() };
+              const begun = await desk
+                .begin({ ...asked, locator, nodeNonce })
+                .catch((error: unknown) => this.#refused(error, connection.address));
+              return { ...begun, nonceCommitment: NOTHING, ...told() };
             }
             default:
               throw new PalyraError('PROTOCOL_UNSUPPORTED', { detail: 'this way of pairing is not known here' });
@@ -107,12 +113,23 @@ export class PairingService {
             facts: toFacts(request.facts),
             address: connection.address,
           };
-          if (request.nodeNonce.length > 0) {
-            const { approval, daemonNonce } = await desk.completePin({ ...completion, nodeNonce: request.nodeNonce });
-            return { status: toStatus(approval), daemonNonce };
-          }
-          const approval = await desk.complete({ ...completion, codeProof: request.codeProof });
-          return { status: toStatus(approval), daemonNonce: NOTHING };
+          const target = { name: completion.requestedName ?? completion.facts.hostname };
+          const attempted = fromStranger('CompletePairingSession', connection.address, target);
+          let daemonNonce: Buffer = NOTHING;
+          const approval = await auditor.around(attempted, async (attempt) => {
+            const proven = { ...completion, onProven: () => attempt.begin() };
+            let decided: ApprovalRecord;
+            if (request.nodeNonce.length > 0) {
+              const drawn = await desk.completePin({ ...proven, nodeNonce: request.nodeNonce });
+              decided = drawn.approval;
+              daemonNonce = drawn.daemonNonce;
+            } else decided = await desk.complete({ ...proven, codeProof: request.codeProof });
+            attempt.note({ request: decided.id, state: decided.state });
+            if (decided.inviteId !== null) attempt.note({ invite: decided.inviteId });
+            if (decided.nodeId !== null) attempt.note({ node: decided.nodeId });
+            return decided;
+          });
+          return { status: toStatus(approval), daemonNonce };
         },
       ),
       getPairingRequestStatus: gate.unary(PairingServiceService.getPairingRequestStatus.path, async (request) => {
@@ -127,6 +144,17 @@ export class PairingService {
         );
       },
     };
+  }
+
+  /** A begin changes nothing but the count of wrong codes: only its refusal is told, and the refusal stands if that fails. */
+  async #refused(error: unknown, address: string): Promise<never> {
+    const outcome = PalyraError.from(error).reason;
+    const action = outcome === 'PAIRING_THROTTLED' ? 'pairing.throttled' : 'pairing.refused';
+    await this.#deps.auditor
+      .attempt(fromStranger(action, address, {}))
+      .settle(outcome)
+      .catch(() => undefined);
+    throw error;
   }
 
   async #await(call: AwaitCall): Promise<void> {
@@ -164,6 +192,12 @@ export class PairingService {
       daemonName: this.#daemon.name,
     };
   }
+}
+
+const STRANGER: AuditActor = { kind: 'anonymous', name: '', credential: 'none' };
+
+function fromStranger(action: string, address: string, target: AuditTarget): Attempted {
+  return { actor: STRANGER, origin: { listener: 'public', address }, action, target };
 }
 
 function isFinal(approval: ApprovalRecord): boolean {

@@ -2,6 +2,8 @@
  * What each route does, as one table from route id to function. A handler calls the runtime or a desk and answers; who may call it, what its
  * input looks like and how errors travel is decided before and after, in the router.
  */
+import { createHash } from 'node:crypto';
+import type { AuditTarget } from '../../base/audit-chain.js';
 import type { Clock } from '../../base/clock.js';
 import { toTimestamp } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
@@ -13,7 +15,9 @@ import type { JsonRouteId, ParsedBody, ParsedQuery, RouteAnswer } from '../../wi
 import type { OpenApiDocument } from '../../wire/http/openapi.js';
 import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
+import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
+import { listAudit } from './audit-routes.js';
 
 /** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
 const DEADLINE_SLACK_MS = 5000;
@@ -30,6 +34,10 @@ export interface RouteRequest<R extends JsonRouteId> {
   readonly afterAnswer: (action: () => void) => void;
   /** Another status than 200. */
   readonly setStatus: (status: 503) => void;
+  /** Tells the audit log more about what the request is done to. Never anything secret. */
+  readonly note: (facts: AuditTarget) => void;
+  /** For what is decided before it is answered: writes the entry now. */
+  readonly decided: () => Promise<void>;
 }
 
 export type Handlers = {
@@ -46,6 +54,7 @@ type Writable<T> = T extends readonly (infer Item)[]
 export interface HandlerDeps {
   readonly runtime: NodeRuntime;
   readonly invites: InviteDesk;
+  readonly trail: AuditLog;
   readonly clock: Clock;
   readonly config: DaemonConfig;
   readonly ca: { readonly fingerprint: string; readonly notAfter: number };
@@ -86,12 +95,18 @@ export function createHandlers(deps: HandlerDeps): Handlers {
 
     'nodes.list': async ({ query }) => runtime.listNodes(query),
     'nodes.show': async ({ param }) => runtime.nodeDetails(param('node')),
-    'nodes.remove': async ({ caller, param }) => runtime.removeNode(caller, param('node')),
+    'nodes.remove': async ({ caller, param, note }) => {
+      const removed = await runtime.removeNode(caller, param('node'));
+      note({ nodeId: removed.node.id, name: removed.node.name });
+      return removed;
+    },
     'nodes.rename': async ({ caller, param, body }) => runtime.fleet.rename(caller, param('node'), body.name),
     'nodes.label': async ({ caller, param, body }) => runtime.fleet.label(caller, param('node'), body),
 
-    'dispatches.create': async ({ caller, param, body, signal }) => {
+    'dispatches.create': async ({ caller, param, body, signal, note, decided }) => {
       const inputJson = JSON.stringify(body.input);
+      const inputSha256 = createHash('sha256').update(inputJson).digest('hex');
+      note({ capability: body.capability, inputSha256, inputBytes: Buffer.byteLength(inputJson) });
       if (Buffer.byteLength(inputJson) > MAX_INPUT_BYTES) throw new PalyraError('INPUT_TOO_LARGE');
       const dispatch = await runtime.requestDispatch(caller, {
         node: param('node'),
@@ -102,9 +117,12 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         ...(body.queueMs === undefined ? {} : { queueMs: body.queueMs }),
         ...(body.idempotencyKey === undefined ? {} : { idempotencyKey: body.idempotencyKey }),
       });
-      if (!body.wait) return { dispatch };
+      note({ dispatch: dispatch.id, nodeId: dispatch.nodeId, name: dispatch.node });
+      // Beside the wait, not before it: the node is at work already.
+      const told = decided();
       const timeoutMs = Math.max(0, Date.parse(dispatch.deadlineAt) - clock.now()) + DEADLINE_SLACK_MS;
-      return { dispatch: await runtime.awaitSettled(dispatch.id, { timeoutMs, signal }) };
+      const settled = body.wait ? runtime.awaitSettled(dispatch.id, { timeoutMs, signal }) : dispatch;
+      return { dispatch: (await Promise.all([settled, told]))[0] };
     },
     'dispatches.show': async ({ param, query, signal }) => {
       const id = param('id');
@@ -116,7 +134,12 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     },
     'dispatches.cancel': async ({ caller, param }) => runtime.cancelDispatch(caller, param('id')),
 
-    'invites.create': async ({ caller, body }) => ({ invite: await invites.create(caller, body) }),
+    'invites.create': async ({ caller, body, note }) => {
+      const invite = await invites.create(caller, body);
+      note({ invite: invite.id, uses: invite.uses.max, approval: invite.approval, expiresAt: invite.expiresAt });
+      if (invite.name !== null) note({ name: invite.name });
+      return { invite };
+    },
     'invites.list': async () => ({ invites: runtime.listInvites() }),
     'invites.show': async ({ param, query, signal }) => {
       const id = param('id');
@@ -145,6 +168,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'approvals.show': async ({ param }) => approvals.show(param('id')),
     'approvals.approve': async ({ caller, param, body }) => approvals.approve(caller, param('id'), body),
     'approvals.reject': async ({ caller, param, body }) => approvals.reject(caller, param('id'), body),
+    'audit.list': async ({ query }) => listAudit(deps.trail, runtime, query),
+    'audit.verify': async () => deps.trail.verify(),
 
     healthz: async () => ({ status: 'ok' }),
     readyz: async ({ setStatus }) => {

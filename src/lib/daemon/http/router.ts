@@ -12,8 +12,11 @@ import type { Log } from '../../base/log.js';
 import type { Caller } from '../../base/model.js';
 import { toProblem } from '../../wire/http/problem.js';
 import { PROBLEM_JSON, ROUTES, type Route, type RouteId } from '../../wire/http/routes.js';
-import { SCHEMAS, type JsonRouteId } from '../../wire/http/schemas.js';
+import { SCHEMAS, auditExportQuery, type JsonRouteId } from '../../wire/http/schemas.js';
+import { actorOf, type Attempt, type Auditor } from '../auditor.js';
+import { normalizeAddress } from '../caller.js';
 import { assertAllowed } from '../policy.js';
+import { auditExport } from './audit-routes.js';
 import { readJsonBody } from './body.js';
 import type { EventFeed } from './event-feed.js';
 import type { Handlers, RouteRequest } from './handlers.js';
@@ -22,6 +25,7 @@ import type { Page } from './pages.js';
 /** What the listener knows about a request before anything in it is read. */
 export interface Entry {
   readonly caller: Caller;
+  readonly listener: 'local' | 'public' | 'console';
   /** Over TLS. */
   readonly secure: boolean;
   /** Only these host names may be in the Host header: keeps web pages that rebind a name to loopback out. Absent: any. */
@@ -36,6 +40,7 @@ export interface RouterDeps {
   readonly joinPage: Page;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly events: Pick<EventFeed, 'open'>;
+  readonly auditor: Auditor;
   /** Resolves when everything decided so far is durable: nothing is shown that a crash could take back. */
   durable(): Promise<void>;
 }
@@ -67,7 +72,7 @@ export class Router {
     const methods = new Map<string, string[]>();
     for (const [id, route] of Object.entries(ROUTES) as [RouteId, Route][]) {
       for (const path of toPatterns(route.path)) {
-        this.#app.on(route.method, path, (context) => this.#run(id, route, context));
+        this.#app.on(route.method, path, (context) => this.#audited(id, route, context));
         methods.set(path, [...(methods.get(path) ?? []), route.method]);
       }
     }
@@ -102,9 +107,21 @@ export class Router {
     for (const controller of this.#waits) controller.abort(error);
   }
 
-  async #run(id: RouteId, route: Route, context: RouteContext): Promise<Response> {
-    const { entry, incoming, outgoing } = context.env;
+  /** What changes something leaves one entry in the audit log, refused or not; its answer waits for it. */
+  #audited(id: RouteId, route: Route, context: RouteContext): Promise<Response> {
     context.set('route', id);
+    if (route.safe) return this.#run(id, route, context, null);
+    const { entry, incoming } = context.env;
+    const address = entry.listener === 'local' ? 'local' : normalizeAddress(incoming.socket.remoteAddress);
+    const origin = { listener: entry.listener, address };
+    const target = context.req.param() as Record<string, string>;
+    return this.#deps.auditor.around({ actor: actorOf(entry.caller), origin, action: id, target }, (attempt) =>
+      this.#run(id, route, context, attempt),
+    );
+  }
+
+  async #run(id: RouteId, route: Route, context: RouteContext, attempt: Attempt | null): Promise<Response> {
+    const { entry, incoming, outgoing } = context.env;
     assertAllowed(entry.caller, route.access);
     if (id === 'ca.show') return context.body(this.#deps.caPem, 200, { 'content-type': 'application/x-pem-file' });
     if (id === 'join.page') {
@@ -115,6 +132,10 @@ export class Router {
       // Not held back until everything is durable: a disk that hangs is when somebody looks here.
       const { metrics } = this.#deps;
       return context.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
+    }
+    if (id === 'audit.export') {
+      const query = validate(auditExportQuery, Object.fromEntries(new URL(context.req.url).searchParams), 'query');
+      return auditExport(this.#deps.auditor.trail, query as { after: number; limit?: number });
     }
     const controller = new AbortController();
     this.#waits.add(controller);
@@ -130,6 +151,7 @@ export class Router {
     const schema: { query: Schema; body: Schema } = SCHEMAS[id];
     const query = validate(schema.query, Object.fromEntries(new URL(context.req.url).searchParams), 'query');
     const body = validate(schema.body, route.method === 'POST' ? await readJsonBody(incoming) : {}, 'body');
+    await attempt?.begin();
     let status: 200 | 503 = 200;
     const answer = await this.#handle(id, {
       caller: entry.caller,
@@ -139,6 +161,8 @@ export class Router {
       signal: controller.signal,
       afterAnswer: (action) => outgoing.once('close', action),
       setStatus: (other) => (status = other),
+      note: (facts) => attempt?.note(facts),
+      decided: () => attempt?.settle('ok') ?? Promise.resolve(),
     });
     if (route.access !== 'anonymous') await this.#deps.durable();
     return context.json(answer, status);

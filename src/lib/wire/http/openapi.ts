@@ -22,6 +22,7 @@ const TEXT_ROUTES: Readonly<Record<Exclude<RouteId, schemas.JsonRouteId>, string
   'ca.show': 'application/x-pem-file',
   'join.page': 'text/html',
   'events.stream': 'text/event-stream',
+  'audit.export': 'application/x-ndjson',
   metrics: 'text/plain',
 };
 

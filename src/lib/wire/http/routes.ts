@@ -190,6 +190,28 @@ export const ROUTES = routes({
     safe: false,
     summary: 'Says no; the machine is told why',
   },
+  'audit.list': {
+    method: 'GET',
+    path: '/v1/audit',
+    access: 'owner',
+    safe: true,
+    summary: 'Who did what, from where; newest first',
+  },
+  'audit.export': {
+    method: 'GET',
+    path: '/v1/audit/export',
+    access: 'owner',
+    safe: true,
+    summary: 'The audit log as it is, oldest first, one entry a line',
+  },
+  'audit.verify': {
+    method: 'GET',
+    path: '/v1/audit/verify',
+    access: 'owner',
+    safe: true,
+    waits: true,
+    summary: 'Whether the audit log is whole and unchanged',
+  },
   healthz: { method: 'GET', path: '/healthz', access: 'anonymous', safe: true, summary: 'The process answers' },
   readyz: { method: 'GET', path: '/readyz', access: 'anonymous', safe: true, summary: 'The daemon accepts work' },
   'ca.show': { method: 'GET', path: '/ca', access: 'anonymous', safe: true, summary: 'The CA certificate, PEM' },
@@ -210,6 +232,9 @@ export const PROBLEM_JSON = 'application/problem+json';
 export const MAX_BODY_BYTES = 1024 * 1024;
 /** Largest `input` of a dispatch, as JSON text. */
 export const MAX_INPUT_BYTES = 512 * 1024;
+
+/** Media type of `audit.export`: entries separated by line ends. */
+export const NDJSON = 'application/x-ndjson';
 
 /** Fills the parameters of a route's path. */
 export function toPath(id: RouteId, params: Readonly<Record<string, string>> = {}): string {

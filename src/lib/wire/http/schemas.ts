@@ -173,6 +173,32 @@ export const approvedAnswer = approvalAnswer.extend({
   node: nodeView.nullable(),
 });
 export const rejectedAnswer = approvalAnswer.extend({ decision: z.literal('rejected') });
+export const auditEntry = z.object({
+  seq: z.int(),
+  at: timestamp,
+  actor: z.object({ kind: z.string(), name: z.string(), credential: z.string() }),
+  origin: z.object({ listener: z.string(), address: z.string() }),
+  action: z.string(),
+  target: z.record(z.string(), z.union([z.string(), z.number()])),
+  outcome: z.string(),
+  requestId: z.string().nullable(),
+  prevHash: z.string(),
+  hash: z.string(),
+});
+
+export const auditReport = z.object({
+  ok: z.boolean(),
+  entries: z.int(),
+  head: z.object({ seq: z.int(), hash: z.string() }),
+  firstBad: z.object({ line: z.int(), seq: z.int().nullable(), problem: z.string() }).nullable(),
+});
+
+/** Of `audit.export`, which answers with lines and not with one JSON value. */
+export const auditExportQuery = z.strictObject({
+  /** Only entries after this number. */
+  after: z.coerce.number<string | number>().int().min(0).default(0),
+  limit: z.coerce.number<string | number>().int().min(1).optional(),
+});
 
 const none = z.strictObject({});
 /** Query values arrive as text. */
@@ -304,6 +330,22 @@ export const SCHEMAS = {
     body: z.strictObject({ reason: z.string().min(1).max(200).optional() }),
     answer: rejectedAnswer,
   },
+  'audit.list': {
+    query: z.strictObject({
+      since: timestamp.optional(),
+      /** Name of who did it. */
+      actor: z.string().max(200).optional(),
+      /** `nodes.remove`, or `nodes.` for all that begin so. */
+      action: z.string().max(200).optional(),
+      /** Name or id. */
+      node: z.string().max(200).optional(),
+      cursor: z.coerce.number<string | number>().int().min(1).optional(),
+      limit: z.coerce.number<string | number>().int().min(1).max(1000).default(100),
+    }),
+    body: none,
+    answer: z.object({ entries: z.array(auditEntry), nextCursor: z.int().nullable() }),
+  },
+  'audit.verify': { query: none, body: none, answer: auditReport },
   healthz: { query: none, body: none, answer: z.object({ status: z.literal('ok') }) },
   readyz: { query: none, body: none, answer: z.object({ status: z.enum(['ready', 'stopping', 'read-only']) }) },
 } as const satisfies Partial<Record<RouteId, { query: z.ZodType; body: z.ZodType; answer: z.ZodType }>>;

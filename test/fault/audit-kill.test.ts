@@ -1,0 +1,52 @@
+/** A daemon that is killed again and again while it changes things: nothing is in its state that its audit log does not tell, and the chain stays whole. */
+import assert from 'node:assert/strict';
+import type { AuditEntry } from '../../src/lib/base/audit-chain.js';
+import { LiveDaemon } from '../support/live-daemon.js';
+import { Sandbox } from '../support/palyra.js';
+
+const KILLS = 5;
+const AT_ONCE = 4;
+
+describe('the audit log under SIGKILL', function () {
+  this.timeout(90_000);
+  let sandbox: Sandbox;
+  before(() => (sandbox = new Sandbox()));
+  after(() => sandbox.dispose());
+
+  it('holds every change that was confirmed, and every one that was made', async () => {
+    const daemon = await LiveDaemon.start(sandbox);
+    const confirmed: string[] = [];
+    for (let round = 0; round < KILLS; round++) {
+      const workers = Array.from({ length: AT_ONCE }, () =>
+        daemon
+          .with(async (client) => {
+            for (;;) confirmed.push((await client.createInvite({})).id);
+          })
+          .catch(() => undefined),
+      );
+      const enough = confirmed.length + 10 + 3 * round;
+      while (confirmed.length < enough) await new Promise((resolve) => setImmediate(resolve));
+      await daemon.kill();
+      await Promise.all(workers);
+      await daemon.startAgain();
+    }
+    await daemon.with(async (client) => {
+      const report = await client.verifyAudit();
+      assert.ok(report.ok, JSON.stringify(report));
+      const entries: AuditEntry[] = [];
+      for await (const line of client.exportAudit()) entries.push(JSON.parse(line) as AuditEntry);
+      const created = entries.filter(({ action }) => action === 'invites.create');
+      const told = new Set(created.map(({ target }) => target['invite']));
+      assert.deepEqual(
+        confirmed.filter((id) => !told.has(id)),
+        [],
+      );
+      const untold = (await client.listInvites()).filter(({ id }) => !told.has(id));
+      const interrupted = created.filter(({ outcome }) => outcome === 'interrupted');
+      assert.ok(untold.length <= interrupted.length, `${untold.length} invites, ${interrupted.length} interruptions`);
+      assert.ok(interrupted.length <= KILLS * AT_ONCE);
+      const requests = created.map(({ requestId }) => requestId);
+      assert.equal(new Set(requests).size, requests.length, 'one entry a request');
+    });
+  });
+});
