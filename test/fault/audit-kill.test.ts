@@ -49,4 +49,57 @@ describe('the audit log under SIGKILL', function () {
       assert.equal(new Set(requests).size, requests.length, 'one entry a request');
     });
   });
+
+  it('tells of every dispatch that is in the state, also of those that were accepted in the last moment', async () => {
+    const home = 'with-node';
+    const daemon = await LiveDaemon.start(sandbox, { home });
+    await daemon.with(async (client) => {
+      const { link } = await client.createInvite({ name: 'pi' });
+      await sandbox.startNode('pi', [link]);
+    });
+    for (let round = 0; round < KILLS; round++) {
+      let accepted = 0;
+      const workers = Array.from({ length: AT_ONCE }, () =>
+        daemon
+          .with(async (client) => {
+            for (;;) {
+              await client.createDispatch('pi', {
+                capability: 'echo',
+                input: { n: accepted },
+                wait: false,
+                queueMs: 600_000,
+              });
+              accepted += 1;
+            }
+          })
+          .catch(() => undefined),
+      );
+      while (accepted < 10 + 3 * round) await new Promise((resolve) => setImmediate(resolve));
+      await daemon.kill();
+      await Promise.all(workers);
+      await daemon.startAgain();
+    }
+    await daemon.with(async (client) => {
+      assert.ok((await client.verifyAudit()).ok);
+      const told: unknown[] = [];
+      for await (const line of client.exportAudit()) {
+        const { action, target } = JSON.parse(line) as AuditEntry;
+        if (action === 'dispatches.create') told.push(target['dispatch']);
+      }
+      const kept: string[] = [];
+      for (let cursor: string | undefined; ;) {
+        const page = await client.listDispatches({ limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
+        kept.push(...page.dispatches.map(({ id }) => id));
+        if (page.nextCursor === null) break;
+        cursor = page.nextCursor;
+      }
+      assert.ok(kept.length >= 10 * KILLS);
+      assert.deepEqual(
+        kept.filter((id) => !told.includes(id)),
+        [],
+      );
+      const entries = told.filter((id) => id !== undefined);
+      assert.equal(new Set(entries).size, entries.length, 'one entry a dispatch');
+    });
+  });
 });

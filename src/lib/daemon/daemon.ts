@@ -19,6 +19,7 @@ import { readCertificate } from '../identity/certificate.js';
 import { loadOrCreateDaemonIdentity, type DaemonIdentity } from '../identity/material.js';
 import { NodeRuntime, type CertificateIssuer } from '../runtime/runtime.js';
 import { createOpenApi, type OpenApiDocument } from '../wire/http/openapi.js';
+import { tellForgottenDispatches } from './audit-dispatches.js';
 import { auditEvents } from './audit-events.js';
 import { Auditor } from './auditor.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
@@ -144,6 +145,8 @@ export class Daemon {
     lifecycle.add('audit log', () => auditor.close());
     auditor.onFatal((error) => this.#onFatal(error));
     const runtime = await this.#openRuntime(identity);
+    const forgotten = await tellForgottenDispatches(auditor, runtime);
+    if (forgotten > 0) log.warn('dispatches of the last run had no entry in the audit log yet', { forgotten });
     lifecycle.add('audited decisions', auditEvents(runtime, auditor, log.scope('audit')));
     const { authority } = identity;
     const metrics = new Metrics({ runtime, clock }, { version: config.version });

@@ -151,7 +151,7 @@ export class Router {
     const schema: { query: Schema; body: Schema } = SCHEMAS[id];
     const query = validate(schema.query, Object.fromEntries(new URL(context.req.url).searchParams), 'query');
     const body = validate(schema.body, route.method === 'POST' ? await readJsonBody(incoming) : {}, 'body');
-    await attempt?.begin();
+    if (route.keepsRecord !== true) await attempt?.begin();
     let status: 200 | 503 = 200;
     const answer = await this.#handle(id, {
       caller: entry.caller,

@@ -24,6 +24,8 @@ export interface Route {
   readonly summary: string;
   /** May answer later than the usual request time-out, by its own deadline. */
   readonly waits?: boolean;
+  /** Its own record, durable before anything happens, says who asked for what: the audit log needs no intent before it. */
+  readonly keepsRecord?: boolean;
 }
 
 const routes = <const T extends Record<string, Route>>(table: T): T => table;
@@ -87,6 +89,7 @@ export const ROUTES = routes({
     access: 'operator',
     safe: false,
     waits: true,
+    keepsRecord: true,
     summary: 'Runs a capability on a node',
   },
   'dispatches.show': {
