@@ -3,7 +3,7 @@
  * Failures become reasons: not running, not reachable (and why), time-out. Whether a request was already sent when the connection broke is kept,
  * because only an unsent one may be repeated without a thought.
  */
-import { Client, Pool, errors as undiciErrors } from 'undici';
+import { Client, Pool, UndiciError, requestOn } from './undici-parts.js';
 import { PalyraError } from '../base/errors.js';
 
 export interface TransportTarget {
@@ -81,7 +81,7 @@ export class Transport {
     const deadline = AbortSignal.timeout(request.timeoutMs);
     const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
     try {
-      const answer = await this.#client.request({
+      const answer = await requestOn(this.#client, {
         method: request.method,
         path: request.path,
         headers: { accept: 'application/json', ...request.headers },
@@ -122,7 +122,7 @@ export class Transport {
       await client.destroy();
     };
     try {
-      const answer = await client.request({
+      const answer = await requestOn(client, {
         method: 'GET',
         path: request.path,
         headers: request.headers,
@@ -207,6 +207,6 @@ function reachDetail(code: string, error: unknown): string {
     case 'UND_ERR_ABORTED':
       return 'the connection broke before the answer came';
     default:
-      return error instanceof undiciErrors.UndiciError || code !== '' ? (error as Error).message : 'the request failed';
+      return error instanceof UndiciError || code !== '' ? (error as Error).message : 'the request failed';
   }
 }

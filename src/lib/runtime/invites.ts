@@ -6,7 +6,7 @@
  * Always true: an invite is redeemed by at most as many device keys as it has uses; one key counts once; wrong codes are counted durably, and beyond the cap
  * no invite made before the cap is evaluated until the window ends. A fresh invite works at once, so that guessing cannot lock honest machines out.
  */
-import type { PairingContext } from './pairing.js';
+import type { PairingContext } from './pairing-context.js';
 import type { Registry } from './registry.js';
 import type { Tables } from './state.js';
 import type { Transaction } from './transaction.js';

@@ -14,63 +14,14 @@
 import { PalyraError } from '../base/errors.js';
 import type { ApprovalRecord, CertificateRecord, InviteRecord, MachineFacts, NodeRecord } from '../base/model.js';
 import { hasRedeemed, inviteState, redeem } from './invites.js';
+import type { PairingContext } from './pairing-context.js';
 import type { Registry } from './registry.js';
-import type { Tables } from './state.js';
 import type { Transaction } from './transaction.js';
 
 /** Live requests waiting for a person; more would be a flood, not a fleet. */
 export const MAX_PENDING_REQUESTS = 32;
 /** A request nobody answers ends after a day. */
 export const REQUEST_TTL_MS = 86_400_000;
-export interface IssuedCertificate {
-  readonly certificatePem: string;
-  readonly serial: string;
-  readonly fingerprint: string;
-  readonly notBefore: number;
-  readonly notAfter: number;
-}
-
-/** Signs node certificates; `identity/authority.ts` behind a port. Must be synchronous: signing is part of the decision. */
-export interface CertificateIssuer {
-  issueNode(request: { readonly deviceId: string; readonly spki: Buffer; readonly now: number }): IssuedCertificate;
-}
-
-/** Live requests by device key: one each. Rebuilt from the rows at start. */
-export class PendingRequests {
-  readonly #idByKey = new Map<string, string>();
-
-  rebuild(tables: Tables): void {
-    this.#idByKey.clear();
-    for (const approval of tables.approvals.values()) {
-      if (approval.state === 'pending') this.#idByKey.set(approval.keyFingerprint, approval.id);
-    }
-  }
-
-  get count(): number {
-    return this.#idByKey.size;
-  }
-
-  byKey(tables: Tables, keyFingerprint: string): ApprovalRecord | null {
-    const id = this.#idByKey.get(keyFingerprint);
-    return id === undefined ? null : tables.approvals.get(id)!;
-  }
-
-  add(approval: ApprovalRecord): void {
-    this.#idByKey.set(approval.keyFingerprint, approval.id);
-  }
-
-  remove(approval: ApprovalRecord): void {
-    this.#idByKey.delete(approval.keyFingerprint);
-  }
-}
-
-/** What the rules of this module decide over, beside the rows. */
-export interface PairingContext {
-  readonly registry: Registry;
-  readonly pending: PendingRequests;
-  readonly issuer: CertificateIssuer;
-}
-
 export interface PairingRequest {
   readonly inviteId: string;
   readonly spki: Buffer;

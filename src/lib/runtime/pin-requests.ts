@@ -6,7 +6,8 @@
  */
 import { PalyraError } from '../base/errors.js';
 import type { ApprovalRecord, MachineFacts, PinVerifier } from '../base/model.js';
-import { close, fitName, MAX_PENDING_REQUESTS, reissue, REQUEST_TTL_MS, type PairingContext } from './pairing.js';
+import { close, fitName, MAX_PENDING_REQUESTS, reissue, REQUEST_TTL_MS } from './pairing.js';
+import { type PairingContext } from './pairing-context.js';
 import type { Transaction } from './transaction.js';
 
 /** Live requests without an invite from one source: more is not a person with a few machines. */

@@ -5,7 +5,7 @@ import { bytesOf, idempotencyIndexKey } from './mailbox-index.js';
 import type { MailboxIndex } from './mailbox-index.js';
 import { FAILURE_WINDOW_MS } from './invites.js';
 import { close } from './pairing.js';
-import type { PairingContext } from './pairing.js';
+import type { PairingContext } from './pairing-context.js';
 import type { Transaction } from './transaction.js';
 
 /** Settled dispatches, and with them idempotency keys, are kept this long, */

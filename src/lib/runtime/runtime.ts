@@ -371,4 +371,5 @@ export interface WaitOptions {
 export type { RuntimeDeps, RuntimeOptions } from './core.js';
 export type { LinkSession } from './link-sessions.js';
 export type { LinkSink } from './links.js';
-export type { CertificateIssuer, IssuedCertificate, PairingRequest } from './pairing.js';
+export type { PairingRequest } from './pairing.js';
+export type { CertificateIssuer, IssuedCertificate } from './pairing-context.js';
