@@ -1,0 +1,21 @@
+// npm run campaign: the long forms of tests that `npm test` runs short. Minutes, not seconds; asserts the same things.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { root } from './prepare.mjs';
+
+const RUNS = [
+  { env: { PALYRA_HISTORIES: '200000' }, file: 'test/property/delivery.property.test.ts' },
+  { env: { PALYRA_RESTARTS: '20' }, file: 'test/e2e/watch.test.ts' },
+];
+
+const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
+for (const { env, file } of RUNS) {
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  console.log(`\n== ${settings.join(' ')} ${file}`);
+  const { status } = spawnSync(process.execPath, [mocha, file], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  if (status !== 0) process.exitCode = 1;
+}
