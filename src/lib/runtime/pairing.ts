@@ -14,7 +14,7 @@
 import { PalyraError } from '../base/errors.js';
 import type { ApprovalRecord, CertificateRecord, InviteRecord, MachineFacts, NodeRecord } from '../base/model.js';
 import { hasRedeemed, inviteState, redeem } from './invites.js';
-import type { PairingContext } from './pairing-context.js';
+import type { PairingContext, PendingRequests } from './pairing-context.js';
 import type { Registry } from './registry.js';
 import type { Transaction } from './transaction.js';
 
@@ -52,33 +52,12 @@ export function requestPairing(
   const waits = invite.approval === 'person' && known === null;
   if (waits && byPin === null && pending.count >= MAX_PENDING_REQUESTS) throw new PalyraError('PAIRING_BUSY');
   if (byPin !== null) withdraw(tx, context, byPin, 'an invite');
-  const approval: ApprovalRecord = {
-    id: ids.requestId,
-    kind: 'join',
-    state: 'pending',
-    requestedName: name,
-    keyFingerprint: request.keyFingerprint,
-    publicKey: request.spki.toString('base64'),
-    facts: request.facts,
-    address: request.address,
-    inviteId: invite.id,
-    requestedAt: tx.now.wall,
-    expiresAt: tx.now.wall + REQUEST_TTL_MS,
-    decidedAt: null,
-    decidedBy: null,
-    rejectReason: null,
-    nodeId: null,
-    certificate: null,
-  };
+  const approval = openRequest(tx, { id: ids.requestId, name, inviteId: invite.id }, request);
   if (waits) {
-    tx.put('approvals', approval.id, approval);
-    pending.add(approval);
-    tx.touchedApprovals.push(approval.id);
-    tx.events.push({ type: 'approval.requested', approvalId: approval.id, name, address: request.address });
+    awaitPerson(tx, pending, approval, name);
     redeem(tx, invite, redeemed, { nodeId: approval.id, name });
     return approval;
   }
-  tx.put('approvals', approval.id, approval);
   const issued = issue(tx, context, approval, {
     deviceId: known?.id ?? ids.deviceId,
     name,
@@ -90,6 +69,41 @@ export function requestPairing(
   });
   redeem(tx, invite, redeemed, { nodeId: issued.nodeId!, name });
   return issued;
+}
+
+/** Puts down a request as it begins; what happens to it next is the caller's to say. */
+export function openRequest(
+  tx: Transaction,
+  { id, name, inviteId }: { readonly id: string; readonly name: string; readonly inviteId: string | null },
+  request: Pick<PairingRequest, 'spki' | 'keyFingerprint' | 'facts' | 'address'>,
+): ApprovalRecord {
+  const approval: ApprovalRecord = {
+    id,
+    kind: 'join',
+    state: 'pending',
+    requestedName: name,
+    keyFingerprint: request.keyFingerprint,
+    publicKey: request.spki.toString('base64'),
+    facts: request.facts,
+    address: request.address,
+    inviteId,
+    requestedAt: tx.now.wall,
+    expiresAt: tx.now.wall + REQUEST_TTL_MS,
+    decidedAt: null,
+    decidedBy: null,
+    rejectReason: null,
+    nodeId: null,
+    certificate: null,
+  };
+  tx.put('approvals', id, approval);
+  return approval;
+}
+
+/** It waits for a person from now on: the one live request of its key. */
+export function awaitPerson(tx: Transaction, pending: PendingRequests, approval: ApprovalRecord, name: string): void {
+  pending.add(approval);
+  tx.touchedApprovals.push(approval.id);
+  tx.events.push({ type: 'approval.requested', approvalId: approval.id, name, address: approval.address });
 }
 
 /** A person says yes. Throws ALREADY_DECIDED with who and what; the same answer by the same words is the caller's to recognise. */

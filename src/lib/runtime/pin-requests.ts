@@ -6,7 +6,7 @@
  */
 import { PalyraError } from '../base/errors.js';
 import type { ApprovalRecord, MachineFacts, PinVerifier } from '../base/model.js';
-import { close, fitName, MAX_PENDING_REQUESTS, reissue, REQUEST_TTL_MS } from './pairing.js';
+import { awaitPerson, close, fitName, MAX_PENDING_REQUESTS, openRequest, reissue } from './pairing.js';
 import { type PairingContext } from './pairing-context.js';
 import type { Transaction } from './transaction.js';
 
@@ -48,32 +48,10 @@ export function requestByPin(
   if (known === null) assertRoom(tx, context, request.address);
   if (found !== null) close(tx, context, found, { state: 'expired', by: 'time', reason: null });
   const name = known?.name ?? request.requestedName ?? fitName(request.facts.hostname);
-  const approval: ApprovalRecord = {
-    id: requestId,
-    kind: 'join',
-    state: 'pending',
-    requestedName: name,
-    keyFingerprint: request.keyFingerprint,
-    publicKey: request.spki.toString('base64'),
-    facts: request.facts,
-    address: request.address,
-    inviteId: null,
-    requestedAt: tx.now.wall,
-    expiresAt: tx.now.wall + REQUEST_TTL_MS,
-    decidedAt: null,
-    decidedBy: null,
-    rejectReason: null,
-    nodeId: null,
-    certificate: null,
-    pin: request.pin,
-    wrongPins: 0,
-    pinRenewals: 0,
-  };
-  tx.put('approvals', approval.id, approval);
+  const opened = openRequest(tx, { id: requestId, name, inviteId: null }, request);
+  const approval = tx.set('approvals', opened.id, { pin: request.pin, wrongPins: 0, pinRenewals: 0 });
   if (known !== null) return reissue(tx, context, approval, known);
-  pending.add(approval);
-  tx.touchedApprovals.push(approval.id);
-  tx.events.push({ type: 'approval.requested', approvalId: approval.id, name, address: request.address });
+  awaitPerson(tx, pending, approval, name);
   return approval;
 }
 
