@@ -42,18 +42,18 @@ const command = z.object({
   ),
 });
 
+const errorFields = z.object({
+  code: z.string().describe('Stable; every code is listed in docs/errors.md.'),
+  exitCode: z.int(),
+  message: z.string(),
+  hint: z.string(),
+  retrySafe: z.boolean(),
+  details: z.record(z.string(), z.unknown()),
+  docs: z.string(),
+});
+
 const DOCUMENTS = {
-  error: {
-    error: z.object({
-      code: z.string().describe('Stable; every code is listed in docs/errors.md.'),
-      exitCode: z.int(),
-      message: z.string(),
-      hint: z.string(),
-      retrySafe: z.boolean(),
-      details: z.record(z.string(), z.unknown()),
-      docs: z.string(),
-    }),
-  },
+  error: { error: errorFields },
   'daemon.start': {
     action: z.literal('start'),
     changed,
@@ -86,6 +86,38 @@ const DOCUMENTS = {
     for: z.enum(['online', 'offline', 'paired', 'removed']),
     met: z.boolean().describe('False when the time was over first; the exit code is 8 then.'),
     waitedMs: z.int(),
+  },
+  // Of one node the document is `dispatch`; of -l and --all, even when they mean one node, it is this.
+  'nodes.invoke': {
+    capability: z.string(),
+    results: z.array(
+      z.object({
+        node: z.string(),
+        nodeId: z.string(),
+        exitCode: z.int().describe('How this node alone would have ended the process.'),
+        dispatch: dispatchView.nullable().describe('Null when nothing was sent.'),
+        error: errorFields.nullable(),
+      }),
+    ),
+  },
+  'nodes.invoke-plan': {
+    capability: z.string(),
+    sent: z.literal(false),
+    nodes: z.array(
+      z.object({
+        node: z.string(),
+        nodeId: z.string(),
+        presence: nodeView.shape.presence,
+        reachable: z.boolean(),
+        offered: z.boolean(),
+        granted: z.boolean(),
+        inputFits: z.boolean(),
+        asks: z.enum(['nobody', 'machine']).describe('Who is asked before it runs; machine: the person at the node.'),
+        sideEffects: z.enum(['none', 'local', 'external']).nullable(),
+        would: z.enum(['run', 'hold', 'refuse']),
+        problem: z.object({ code: z.string(), exitCode: z.int(), message: z.string() }).nullable(),
+      }),
+    ),
   },
   dispatch: { dispatch: dispatchView },
   'dispatches.list': { dispatches: z.array(dispatchListing), nextCursor: z.string().nullable() },

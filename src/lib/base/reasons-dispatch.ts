@@ -10,6 +10,12 @@ export const DISPATCH_REASONS = reasons({
     hint: 'Hold it until the node is back: --queue 1h',
     retrySafe: true,
   },
+  NODE_NOT_TRUSTED: {
+    code: 'PERMISSION_DENIED',
+    exit: 7,
+    title: 'Trust in this node was withdrawn; nothing was sent',
+    hint: 'Within a day it can be given back: palyra nodes restore <node>',
+  },
   CAPABILITY_NOT_GRANTED: {
     code: 'PERMISSION_DENIED',
     exit: 7,

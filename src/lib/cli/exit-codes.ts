@@ -14,6 +14,7 @@ export const EXIT_CODES: readonly { readonly code: number; readonly meaning: str
   { code: 9, meaning: 'delivered, but the outcome is unknown: it may have run', retry: 'not blindly' },
   { code: 10, meaning: 'the capability ran and failed', retry: 'depends on it' },
   { code: 11, meaning: 'the two versions cannot talk to each other', retry: 'after an upgrade' },
+  { code: 12, meaning: 'nodes ended differently; the results say how each one did', retry: 'see the results' },
   { code: 78, meaning: 'a person must act before this can work (service managers must not restart it)', retry: 'no' },
   { code: 127, meaning: 'there is no such command', retry: 'after a correction' },
   { code: 130, meaning: 'stopped by Ctrl-C', retry: '' },
@@ -38,6 +39,12 @@ export function exitCodeOf(state: DispatchStateName): number {
     default:
       return 8;
   }
+}
+
+/** How a run on many nodes ends the process: the code they share, 12 when they differ. */
+export function commonExitCode(codes: readonly number[]): number {
+  const [first = 0] = codes;
+  return codes.every((code) => code === first) ? first : 12;
 }
 
 export function isSettled(state: DispatchStateName): boolean {
