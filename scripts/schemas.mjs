@@ -16,6 +16,7 @@ const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInvi
 const { dispatchListing, capabilityOffer, capabilitySummary } = wire;
 const { approvalView, approvedAnswer, rejectedAnswer } = wire;
 const { auditEntry, auditReport } = wire;
+const { pruneCandidate } = await tsImport('../src/lib/wire/http/fleet-schemas.ts', import.meta.url);
 const timestamp = z.iso.datetime();
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
@@ -74,11 +75,33 @@ const DOCUMENTS = {
   // Either all of it, or `running: false` alone.
   'daemon.status': { ...daemonStatus.partial().shape, running: z.boolean(), plugins: plugins.optional() },
   'daemon.logs': { entries: z.array(logRecord) },
-  'nodes.list': { nodes: z.array(nodeView), summary: nodeSummary },
+  'nodes.list': {
+    nodes: z.array(nodeView),
+    asking: z
+      .array(
+        z.object({
+          id: z.string(),
+          name: z.string(),
+          hostname: z.string(),
+          presence: z.literal('asking'),
+          presenceReason: z.literal('pin').nullable(),
+          presenceSince: timestamp,
+          platform: z.string(),
+          arch: z.string(),
+          version: z.string(),
+          address: z.string(),
+        }),
+      )
+      .describe('Machines that ask to join; they are no nodes yet.'),
+    summary: nodeSummary,
+  },
   'nodes.show': {
     node: nodeView.extend({ capabilityDetails: z.array(capabilityView), recentDispatches: z.array(dispatchView) }),
   },
   'nodes.remove': { action: z.literal('remove'), changed, node: nodeView },
+  'nodes.revoke': { action: z.literal('revoke'), changed, node: nodeView },
+  'nodes.restore': { action: z.literal('restore'), changed, node: nodeView },
+  'nodes.prune': { action: z.literal('prune'), changed, candidates: z.array(pruneCandidate) },
   'nodes.rename': { action: z.literal('rename'), changed, node: nodeView },
   'nodes.label': { action: z.literal('label'), changed, node: nodeView },
   'nodes.wait': {
@@ -189,7 +212,12 @@ const DOCUMENTS = {
 };
 
 /** Lines of commands that go on: each line is one of these, without an envelope. */
-const LINES = { 'nodes.watch': events.nodesLine, events: events.eventsLine };
+const LINES = {
+  'nodes.watch': events.nodesLine,
+  'approvals.watch': events.approvalsLine,
+  'dispatches.watch': events.dispatchesLine,
+  events: events.eventsLine,
+};
 
 /** File name to text, in a stable order. */
 export function createSchemas() {

@@ -101,7 +101,7 @@ describe('one command on many nodes', function () {
     await eventually(async () => (await open()) === 2, 'two at work again');
     const ended = await program.end('SIGINT');
     assert.equal(ended.code, 130);
-    const document = JSON.parse(ended.stdout) as Document;
+    const document = JSON.parse(ended.stdout);
     assertDocument(document);
     assert.match(stateOf(document, 'nas'), /delivered|running/);
     assert.equal(stateOf(document, 'pi-2'), 'CANCELLED');

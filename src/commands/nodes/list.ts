@@ -1,10 +1,11 @@
 import { Flags } from '@oclif/core';
+import { askingColumns, toAskingRow } from '../../lib/cli/asking-rows.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { followFlags } from '../../lib/cli/follow-events.js';
 import { plural } from '../../lib/cli/daemon-report.js';
 import { fieldColumns, PLAIN_FIELDS, tableColumns } from '../../lib/cli/node-columns.js';
 import { selectionFlags } from '../../lib/cli/node-flags.js';
-import { selectNodes, sortNodes } from '../../lib/cli/node-selection.js';
+import { meansAsking, selectNodes, sortNodes } from '../../lib/cli/node-selection.js';
 import { formatTable, formatTsv } from '../../lib/cli/table.js';
 import { watchNodes } from '../../lib/cli/watch-nodes.js';
 
@@ -16,7 +17,8 @@ export default class NodesList extends BaseCommand<typeof NodesList> {
   offline (stopped)  it said goodbye
   offline (lost)     its connection ended without a goodbye
   never seen         paired, but it has not connected yet
-  expired, revoked   its certificate is past its time, or trust was withdrawn`;
+  expired, revoked   its certificate is past its time, or trust was withdrawn
+  asking, asking (PIN)  it asks to join: palyra approvals. Under --json these are in asking[], not in nodes[]`;
   static override aliases = ['ls'];
   static override examples = [
     '<%= config.bin %> nodes list',
@@ -49,31 +51,54 @@ export default class NodesList extends BaseCommand<typeof NodesList> {
     const { nodes: all, summary } = await this.client().listNodes();
     const { status, label, capability, sort, wide, fields, plain, quiet } = this.flags;
     const nodes = sortNodes(selectNodes(all, { status, labels: label, capability }), sort);
+    const asking = summary.asking > 0 && meansAsking({ status, labels: label, capability }) ? await this.#asking() : [];
     const names = fields?.split(',').map((field) => field.trim());
     if (quiet) {
       for (const node of nodes) this.output.result(node.name);
     } else if (plain) {
       for (const line of formatTsv(nodes, fieldColumns(names ?? PLAIN_FIELDS))) this.output.result(line);
-    } else if (nodes.length > 0) {
-      const columns = names === undefined ? tableColumns(Date.now(), { wide }) : fieldColumns(names);
-      for (const line of formatTable(nodes, columns, { header: !this.flags['no-header'] })) this.output.result(line);
+    } else if (names !== undefined) {
+      this.#table(
+        nodes.map((node) => fieldColumns(names).map(({ value }) => value(node))),
+        names,
+      );
+    } else {
+      const columns = tableColumns(Date.now(), { wide });
+      const rows = nodes.map((node) => columns.map(({ value }) => value(node)));
+      const others = askingColumns(Date.now(), columns.length);
+      for (const row of asking) rows.push(others.map(({ value }) => value(row)));
+      this.#table(
+        rows,
+        columns.map(({ header }) => header),
+      );
     }
-    if (all.length === 0) this.output.say('No nodes yet. Invite one: palyra node pair');
+    if (all.length === 0 && asking.length === 0) this.output.say('No nodes yet. Invite one: palyra node pair');
     else this.output.say(this.#footer(nodes.length, all.length, summary));
-    return { schema: 'palyra.nodes.list/v1', nodes, summary };
+    return { schema: 'palyra.nodes.list/v1', nodes, asking, summary };
+  }
+
+  async #asking() {
+    return (await this.client().listApprovals()).map(toAskingRow);
+  }
+
+  #table(rows: readonly (readonly string[])[], headers: readonly string[]): void {
+    if (rows.length === 0) return;
+    const columns = headers.map((header, index) => ({ header, value: (row: readonly string[]) => row[index] ?? '' }));
+    for (const line of formatTable(rows, columns, { header: !this.flags['no-header'] })) this.output.result(line);
   }
 
   #footer(
     shown: number,
     total: number,
-    summary: { online: number; late: number; offline: number; asking: number },
+    summary: { online: number; late: number; offline: number; asking: number; revoked: number },
   ): string {
     const states = [
       `${summary.online} online`,
       ...(summary.late > 0 ? [`${summary.late} late`] : []),
       `${summary.offline} offline`,
     ];
-    if (summary.asking > 0) states.push(`${summary.asking} asking to join`);
+    if (summary.revoked > 0) states.push(`${summary.revoked} revoked`);
+    if (summary.asking > 0) states.push(`${summary.asking} asking to join → palyra approvals`);
     return `${shown === total ? plural(total, 'node') : `${shown} of ${plural(total, 'node')} shown`}: ${states.join(', ')}`;
   }
 }

@@ -6,8 +6,9 @@ import { confirmByName } from '../../lib/cli/prompts.js';
 import { printable } from '../../lib/cli/text.js';
 
 export default class NodesRemove extends BaseCommand<typeof NodesRemove> {
-  static override summary = 'Withdraw trust from a node and close its connections';
-  static override description = 'The node stops with exit code 78 and says why. To have it back, pair it again.';
+  static override summary = 'Forget a node: withdraw trust, close its connections, free its name';
+  static override description =
+    'The node stops with exit code 78 and says why. Within a day: palyra nodes restore; after that, pair it again. To keep its record: palyra nodes revoke.';
   static override examples = [
     '<%= config.bin %> nodes remove pi-lab',
     '<%= config.bin %> nodes remove pi-lab --yes --json',
@@ -21,7 +22,7 @@ export default class NodesRemove extends BaseCommand<typeof NodesRemove> {
     const { node: found } = await this.client().showNode(this.args.node);
     if (!this.flags.yes) {
       if (!this.canAsk) throw new PalyraError('CONFIRMATION_REQUIRED', { detail: `removing ${found.name}` });
-      const about = `${printable(found.name)} (${found.platform}/${found.arch}, ${found.id}) loses its pairing; this cannot be undone.`;
+      const about = `${printable(found.name)} (${found.platform}/${found.arch}, ${found.id}) loses its pairing; within a day it can be had back: palyra nodes restore.`;
       await confirmByName(about, found.name);
     }
     // By id: the name could have been given to another node between the question and the answer.

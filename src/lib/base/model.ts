@@ -98,6 +98,8 @@ export interface NodeRecord {
   readonly pairedAt: number;
   readonly pairedBy: string;
   readonly removedAt: number | null;
+  /** When trust was withdrawn while the record stays; absent in rows of older versions. */
+  readonly revokedAt?: number | null;
   /** Identity of the node's own journal; a change means its memory was wiped. */
   readonly storeId: string | null;
   readonly bootId: string | null;

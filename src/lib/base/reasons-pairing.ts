@@ -2,6 +2,12 @@
 import { reasons } from './reason-row.js';
 
 export const PAIRING_REASONS = reasons({
+  RESTORE_NOT_POSSIBLE: {
+    code: 'FAILED_PRECONDITION',
+    exit: 7,
+    title: 'Trust in this machine cannot be given back',
+    hint: 'Pair it with a new invite: palyra node pair',
+  },
   // Pairing.
   INVITE_REFUSED: {
     code: 'PERMISSION_DENIED',

@@ -1,5 +1,7 @@
 /** What every command that follows events shares: its flags, its loop, and how it ends. Only a signal ends it, or an error; never silence, never 0. */
 import { Flags } from '@oclif/core';
+import { sleep, systemClock } from '../base/clock.js';
+import { PalyraError } from '../base/errors.js';
 import type { ControlPlaneClient, WatchItem } from '../client/control-plane-client.js';
 import { durationFlag } from './flags.js';
 import { messageOf, type Output } from './output.js';
@@ -18,12 +20,33 @@ export interface FollowOptions {
   readonly 'give-up'?: number | undefined;
 }
 
+/** A read beside the events, repeated while the daemon is away: what follows events goes on across its restarts. */
+export type PatientRead = <T>(call: () => Promise<T>) => Promise<T>;
+
+const RETRY_EVERY_MS = 250;
+
+function patientRead(signal: AbortSignal, giveUpMs: number): PatientRead {
+  return async (call) => {
+    const until = systemClock.monotonic() + giveUpMs;
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        const { reason } = PalyraError.from(error);
+        const away = ['DAEMON_UNREACHABLE', 'DAEMON_NOT_RUNNING', 'DAEMON_STOPPING'].includes(reason);
+        if (!away || systemClock.monotonic() >= until) throw error;
+        await sleep(systemClock, RETRY_EVERY_MS, signal);
+      }
+    }
+  };
+}
+
 /** Sets the exit code. Throws what cannot become better, and the daemon's absence at the start. */
 export async function followEvents(
   client: ControlPlaneClient,
   output: Output,
   options: FollowOptions,
-  show: (item: WatchItem) => void,
+  show: (item: WatchItem, read: PatientRead) => void | Promise<void>,
 ): Promise<void> {
   const stop = listenForStop();
   try {
@@ -34,7 +57,11 @@ export async function followEvents(
       onConnection: (lost) =>
         output.say(lost === null ? '● Connected again' : `○ Connection lost, trying again: ${messageOf(lost)}`),
     });
-    for await (const item of items) show(item);
+    const read = patientRead(stop.signal, options['give-up'] ?? Infinity);
+    for await (const item of items) await show(item, read);
+  } catch (error) {
+    // A signal ends a read that waits for the daemon; the exit code says so.
+    if (stop.exitCode() === null) throw error;
   } finally {
     stop.dispose();
   }

@@ -4,6 +4,7 @@ import type { NodeView, Presence } from '../base/model.js';
 import { statusOf } from './node-columns.js';
 
 const PRESENCES: readonly Presence[] = ['online', 'late', 'offline', 'never-seen', 'revoked', 'expired'];
+const STATUSES: readonly string[] = [...PRESENCES, 'asking'];
 export const SORT_KEYS = ['name', 'seen', 'status', 'version'] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
 
@@ -28,6 +29,12 @@ export function selectNodes(nodes: readonly NodeView[], selection: NodeSelection
   );
 }
 
+/** Whether machines that ask to join are meant too: they have no labels and can do nothing yet. Throws USAGE_INVALID. */
+export function meansAsking({ status, labels, capability }: NodeSelection): boolean {
+  if (labels !== undefined || capability !== undefined) return false;
+  return parsePresences(status)?.includes('asking') ?? true;
+}
+
 export function sortNodes(nodes: readonly NodeView[], key: SortKey): NodeView[] {
   const byName = (a: NodeView, b: NodeView) => a.name.localeCompare(b.name, 'en');
   const seen = (node: NodeView) => (node.lastSeenAt === null ? 0 : Date.parse(node.lastSeenAt));
@@ -44,10 +51,10 @@ export function sortNodes(nodes: readonly NodeView[], key: SortKey): NodeView[] 
 function parsePresences(text: string | undefined): readonly string[] | null {
   if (text === undefined) return null;
   const words = text.split(',').map((word) => word.trim().replace(' ', '-'));
-  const unknown = words.find((word) => !(PRESENCES as readonly string[]).includes(word));
+  const unknown = words.find((word) => !STATUSES.includes(word));
   if (unknown !== undefined) {
     throw new PalyraError('USAGE_INVALID', {
-      detail: `"${unknown}" is not a status; they are ${PRESENCES.join(', ')}`,
+      detail: `"${unknown}" is not a status; they are ${STATUSES.join(', ')}`,
     });
   }
   return words;

@@ -21,13 +21,13 @@ export class NodeWait {
     return this.#node?.name ?? this.#wanted;
   }
 
-  /** True when the wait is over. Throws NODE_NOT_FOUND and NODE_AMBIGUOUS, also for a node that is removed while it is waited for. */
+  /** True when the wait is over. Throws NODE_NOT_TRUSTED, NODE_NOT_FOUND and NODE_AMBIGUOUS, also for a node that is removed while it is waited for. */
   isMet(item: WatchItem): boolean {
     if (item.type === 'snapshot' || item.type === 'resync') return this.#look(item.nodes);
     if (item.type !== 'node') return false;
     const { node } = item;
     const isIt = this.#node === null ? matches(node, this.#wanted) : node.id === this.#node.id;
-    return isIt && this.#judge(node);
+    return isIt && this.#judge(node, item.change === 'removed');
   }
 
   #look(nodes: readonly NodeView[]): boolean {
@@ -40,16 +40,18 @@ export class NodeWait {
     throw new PalyraError('NODE_NOT_FOUND', { detail: `"${this.#wanted}"`, details: { node: this.#wanted } });
   }
 
-  #judge(node: NodeView): boolean {
+  /** A node of a list is not removed, but trust in it may have been withdrawn. */
+  #judge(node: NodeView, isRemoved = false): boolean {
     this.#node = node;
-    const isRemoved = node.trust === 'revoked';
+    const isRevoked = node.trust === 'revoked';
     switch (this.#state) {
       case 'removed':
         return isRemoved;
       case 'offline':
-        return isRemoved || ['offline', 'never-seen', 'expired'].includes(node.presence);
+        return isRevoked || ['offline', 'never-seen', 'expired'].includes(node.presence);
       default:
         if (isRemoved) throw this.#removed();
+        if (isRevoked) throw new PalyraError('NODE_NOT_TRUSTED', { detail: node.name });
         return this.#state === 'paired' || node.presence === 'online';
     }
   }

@@ -42,9 +42,7 @@ export async function planRun(targets: readonly RunTarget[], options: PlanOption
     const { node, offer } = target;
     const reachable = node.presence === 'online' || node.presence === 'late';
     const misfit =
-      offer === null
-        ? null
-        : problemOf(() => assertMatchesSchema(options.inputOf(target), offer.inputSchema as never, 'input'));
+      offer === null ? null : problemOf(() => assertMatchesSchema(options.inputOf(target), offer.inputSchema, 'input'));
     const problem = firstProblem(target, options, { reachable, misfit });
     return {
       node: node.name,

@@ -15,6 +15,9 @@ import { Transport, type TransportAnswer, type TransportTarget } from './transpo
 export type { WatchItem, WatchOptions } from './event-watch.js';
 export type { NodeEvent, Ping, PublicEvent, Resync, Snapshot } from '../wire/http/event-schemas.js';
 
+export type InventoryDevice = RouteAnswer<'inventory.list'>['devices'][number];
+export type PruneCandidate = RouteAnswer<'nodes.prune'>['candidates'][number];
+
 export interface ControlPlaneClientOptions extends TransportTarget {
   /** For calls that do not wait for anything. */
   readonly requestTimeoutMs?: number;
@@ -173,6 +176,28 @@ export class ControlPlaneClient {
   /** The API as an OpenAPI 3.1 document. */
   openApi() {
     return this.request('openapi.show');
+  }
+
+  /** One page of every device, and the position from which events go on. */
+  inventory(query: RouteQuery<'inventory.list'> = {}) {
+    return this.request('inventory.list', { query });
+  }
+
+  /** One device, by name or id of the node, or id of the request. */
+  async inventoryDevice(id: string) {
+    return (await this.request('inventory.show', { params: { id } })).device;
+  }
+
+  revokeNode(node: string) {
+    return this.request('nodes.revoke', { params: { node } });
+  }
+
+  restoreNode(node: string, body: RouteBody<'nodes.restore'> = {}) {
+    return this.request('nodes.restore', { params: { node }, body });
+  }
+
+  pruneNodes(body: RouteBody<'nodes.prune'>) {
+    return this.request('nodes.prune', { body });
   }
 
   async createInvite(body: RouteBody<'invites.create'>) {

@@ -54,6 +54,9 @@ function decisionsOf(event: RuntimeEvent, runtime: NodeRuntime): Decision[] {
       const target = { invite: id, node: last.nodeId, name: last.name, usesLeft: uses.left };
       return [{ action: 'invite.redeemed', target, by: 'invite' }];
     }
+    case 'node.restored':
+      return [{ action: 'node.restored', target: { node: event.nodeId, name: event.name }, by: event.by }];
+    case 'node.revoked':
     case 'node.removed':
       return [{ action: 'node.revoked', target: { node: event.nodeId, name: event.name }, by: event.by }];
     case 'dispatch.late-result':

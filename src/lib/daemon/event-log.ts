@@ -48,6 +48,15 @@ function write(
     case 'node.labelled':
       node.info(`${event.name} labelled by ${event.by}`, { node: event.name, by: event.by });
       return;
+    case 'node.renewed':
+      pairing.info(`${event.name} has a new certificate`, { node: event.name, nodeId: event.nodeId });
+      return;
+    case 'node.revoked':
+    case 'node.restored': {
+      const what = event.type === 'node.revoked' ? 'revoked' : 'restored';
+      node.warn(`${event.name} ${what} by ${event.by}`, { node: event.name, nodeId: event.nodeId, by: event.by });
+      return;
+    }
     case 'node.removed':
       node.warn(`${event.name} removed by ${event.by}`, { node: event.name, nodeId: event.nodeId, by: event.by });
       return;

@@ -9,10 +9,15 @@ import type { Access } from '../wire/http/routes.js';
 /** Higher includes lower. `approver` may do what an operator may, and answer requests. */
 const RANK: Readonly<Record<OperatorRole, number>> = { viewer: 1, operator: 2, approver: 3, owner: 4 };
 
+export function isAllowed(caller: Caller, access: Access): boolean {
+  if (access === 'anonymous' || caller.kind === 'owner') return true;
+  return caller.kind === 'operator' && RANK[caller.role] >= RANK[access];
+}
+
+/** Throws UNAUTHENTICATED or PERMISSION_DENIED. */
 export function assertAllowed(caller: Caller, access: Access): void {
-  if (access === 'anonymous' || caller.kind === 'owner') return;
+  if (isAllowed(caller, access)) return;
   if (caller.kind === 'anonymous') throw new PalyraError('UNAUTHENTICATED');
-  if (caller.kind === 'operator' && RANK[caller.role] >= RANK[access]) return;
   throw new PalyraError('PERMISSION_DENIED', { detail: `this needs the role ${access}` });
 }
 

@@ -30,7 +30,7 @@ import { streamLinks } from './link/stream.js';
 import { nobodyToAsk, type Mediator } from './mediator.js';
 import { lockNode } from './node-lock.js';
 import { Outbox } from './outbox.js';
-import { markRevoked } from './revocation.js';
+import { clearRevoked, markRevoked } from './revocation.js';
 import { runSession, type SessionDeps, type SessionEnd } from './session.js';
 import { StatusBoard, type HostStatus } from './status.js';
 import { Worker } from './worker.js';
@@ -227,6 +227,7 @@ class Host implements NodeHost {
         timings,
         stop,
         onOnline: (registered) => {
+          void clearRevoked(this.#config.stateDirectory).catch(() => undefined);
           log.info('online', { endpoint, daemon: registered.daemonName, name: registered.name });
           board.online(registered);
           stopSettling = clock.schedule(timings.stableAfterMs, () => board.settled());

@@ -2,6 +2,7 @@
  * Remembers that the daemon refused this machine's certificate for good. The identity stays where it is, for people to look at; this mark lets the machine
  * join again with a new invite, which an intact pairing would not.
  */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Reason } from '../base/errors.js';
@@ -17,6 +18,11 @@ export async function markRevoked(
 ): Promise<void> {
   const mark = { format: 1, certificateFingerprint, reason, at: new Date(at).toISOString() };
   await writeFileAtomic(join(directory, FILE), `${JSON.stringify(mark)}\n`);
+}
+
+/** The daemon accepts this machine again: trust was given back. Nothing to clear is fine. */
+export async function clearRevoked(directory: string): Promise<void> {
+  await rm(join(directory, FILE), { force: true });
 }
 
 /** Whether this very certificate was refused; a mark for an earlier one means nothing. An unreadable mark counts as none. */

@@ -5,6 +5,7 @@
  * the mailbox's earliest deadline; nothing is polled. Only `runtime/` uses this class.
  */
 import { Committer } from './committer.js';
+import type { Downtime } from './downtime.js';
 import { EventLog } from './events.js';
 import { Links } from './links.js';
 import type { OpenLink } from './links.js';
@@ -111,6 +112,11 @@ export class RuntimeCore {
     this.#cancelWake();
   }
 
+  /** When the daemon did not run, as far as it knows. */
+  downtimes(): readonly Downtime[] {
+    return this.tables.daemon.get('daemon')?.downtimes ?? [];
+  }
+
   pairing(): PairingContext {
     return { registry: this.registry, pending: this.pending, issuer: this.deps.issuer };
   }
@@ -150,7 +156,7 @@ export class RuntimeCore {
     const link = this.links.get(nodeId);
     if (link !== null) {
       const name = this.tables.nodes.get(nodeId)?.name ?? nodeId;
-      link.sink.send({ kind: 'revoked', message: `"${name}" was removed from the daemon` });
+      link.sink.send({ kind: 'revoked', message: `"${name}" is no longer trusted by the daemon` });
       this.links.release(link);
       link.sink.close('revoked');
     }

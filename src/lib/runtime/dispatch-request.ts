@@ -21,8 +21,9 @@ export interface DispatchRequest {
 /** Beyond the run's own limit: delivery, answer and two writes. */
 const DELIVERY_MARGIN_MS = 5_000;
 
-/** Throws CAPABILITY_NOT_FOUND, CAPABILITY_NOT_GRANTED or INPUT_INVALID. */
+/** Throws NODE_NOT_TRUSTED, CAPABILITY_NOT_FOUND, CAPABILITY_NOT_GRANTED or INPUT_INVALID. */
 export function planDispatch(node: NodeRecord, request: DispatchRequest): Omit<NewDispatch, 'id' | 'requestedBy'> {
+  if (node.trust === 'revoked') throw new PalyraError('NODE_NOT_TRUSTED', { detail: node.name });
   const descriptor = node.announced.find((candidate) => candidate.name === request.capability);
   if (descriptor === undefined) {
     const offered = usableCapabilities(node);

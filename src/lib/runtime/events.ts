@@ -24,6 +24,9 @@ export type RuntimeEvent =
       readonly by: string;
     }
   | { readonly type: 'node.labelled'; readonly nodeId: string; readonly name: string; readonly by: string }
+  | { readonly type: 'node.renewed'; readonly nodeId: string; readonly name: string }
+  | { readonly type: 'node.revoked'; readonly nodeId: string; readonly name: string; readonly by: string }
+  | { readonly type: 'node.restored'; readonly nodeId: string; readonly name: string; readonly by: string }
   | { readonly type: 'node.removed'; readonly nodeId: string; readonly name: string; readonly by: string }
   | { readonly type: 'invite.created'; readonly inviteId: string; readonly by: string }
   | { readonly type: 'invite.changed'; readonly inviteId: string }

@@ -110,6 +110,7 @@ export class Overview {
     const byText = new Map<string, CapabilityOffer & { nodes: { id: string; name: string; granted: boolean }[] }>();
     for (const nodeName of registry.names) {
       const node = registry.byName(tables, nodeName)!;
+      if (node.trust === 'revoked') continue;
       for (const descriptor of node.announced) {
         if (only !== undefined && descriptor.name !== only) continue;
         const text = this.#textOf(descriptor);

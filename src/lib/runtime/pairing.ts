@@ -223,8 +223,10 @@ function issue(
     acceptedUntil: null,
   };
   const known: NodeRecord | undefined = tx.tables.nodes.get(grant.deviceId);
-  if (known !== undefined) registry.renew(tx, known, certificate);
-  else {
+  if (known !== undefined) {
+    registry.renew(tx, known, certificate);
+    tx.events.push({ type: 'node.renewed', nodeId: known.id, name: known.name });
+  } else {
     registry.add(tx, {
       id: grant.deviceId,
       name: grant.name,

@@ -3,9 +3,10 @@
  *
  *   online      link open, heartbeat within 2 intervals            late         link open, 2 to 4 intervals silent
  *   offline     said goodbye (stopped), or gone without (lost)     never-seen   paired, never connected
+ *   asking      a request to join waits for a person
  *   revoked     trust withdrawn                                    expired      certificate past its grace period
  */
-import type { NodeRecord, Presence, PresenceReason } from '../base/model.js';
+import type { ApprovalRecord, NodeRecord, Presence, PresenceReason } from '../base/model.js';
 
 /** What is known of an open link. Times are monotonic milliseconds. */
 export interface LinkState {
@@ -22,13 +23,23 @@ export interface PresenceFacts {
   readonly since: number | null;
 }
 
+/** A machine that asks to join is neither there nor away: it waits for a person, who is told whether a PIN is needed. */
+export function presenceOfRequest(request: ApprovalRecord): {
+  readonly presence: 'asking';
+  readonly reason: 'pin' | null;
+  readonly since: number;
+} {
+  return { presence: 'asking', reason: request.pin === undefined ? null : 'pin', since: request.requestedAt };
+}
+
 export function presenceOf(
   node: NodeRecord,
   link: LinkState | null,
   now: { readonly wall: number; readonly mono: number },
   heartbeatMs: number,
 ): PresenceFacts {
-  if (node.trust === 'revoked') return { presence: 'revoked', reason: null, since: node.removedAt };
+  if (node.trust === 'revoked')
+    return { presence: 'revoked', reason: null, since: node.removedAt ?? node.revokedAt ?? null };
   if (link !== null) {
     const silentMs = now.mono - link.lastHeardAt;
     if (silentMs <= 2 * heartbeatMs) return { presence: 'online', reason: null, since: node.connectedAt };

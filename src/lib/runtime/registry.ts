@@ -1,7 +1,7 @@
 /**
  * The nodes: who is paired, under which name, with which certificates and grants. Decides over the rows and two indexes; waits for nothing.
  *
- * Always true: a name belongs to at most one node that is not removed; a device key to at most one; what a node announces never widens what it was granted.
+ * Always true: a name belongs to at most one node that is not removed; a device key to at most one that is trusted; what a node announces never widens what it was granted.
  */
 import { PalyraError } from '../base/errors.js';
 import type { CertificateRecord, MachineFacts, NodeRecord } from '../base/model.js';
@@ -37,7 +37,7 @@ export class Registry {
     for (const node of tables.nodes.values()) {
       if (node.removedAt !== null) continue;
       this.#byName.set(node.name, node.id);
-      this.#byKey.set(node.keyFingerprint, node.id);
+      if (node.trust === 'paired') this.#byKey.set(node.keyFingerprint, node.id);
       this.#names.push(node.name);
     }
     this.#names.sort(byCodePoint);
@@ -158,7 +158,26 @@ export class Registry {
     return tx.set('nodes', node.id, { name });
   }
 
-  /** Withdraws trust; the row stays, so that the machine can be told why. The name is free at once. */
+  /** Withdraws trust and keeps the row under its name. The key alone no longer gets a certificate. */
+  revoke(tx: Transaction, node: NodeRecord): NodeRecord {
+    if (this.#byKey.get(node.keyFingerprint) === node.id) this.#byKey.delete(node.keyFingerprint);
+    return tx.set('nodes', node.id, { trust: 'revoked', revokedAt: tx.now.wall });
+  }
+
+  /** Trusts it again with the certificates it had. Throws NAME_TAKEN. The caller has made sure that nobody else has its key. */
+  restore(tx: Transaction, node: NodeRecord, name: string): NodeRecord {
+    const holder = this.#byName.get(name);
+    if (holder !== undefined && holder !== node.id) {
+      throw new PalyraError('NAME_TAKEN', { detail: `"${name}"`, details: { name } });
+    }
+    if (node.removedAt === null && name !== node.name) this.rename(tx, node, name);
+    else if (node.removedAt !== null) insertSorted(this.#names, name);
+    this.#byName.set(name, node.id);
+    this.#byKey.set(node.keyFingerprint, node.id);
+    return tx.set('nodes', node.id, { name, trust: 'paired', removedAt: null, revokedAt: null });
+  }
+
+  /** Withdraws trust and forgets the machine; the row stays, so that the machine can be told why. The name is free at once. */
   remove(tx: Transaction, node: NodeRecord): NodeRecord {
     this.#byName.delete(node.name);
     if (this.#byKey.get(node.keyFingerprint) === node.id) this.#byKey.delete(node.keyFingerprint);
@@ -167,7 +186,7 @@ export class Registry {
   }
 
   /**
-   * Checks a certificate against the allow list of its device. Throws NODE_REVOKED when the machine was removed, CERTIFICATE_REVOKED when the device or the
+   * Checks a certificate against the allow list of its device. Throws NODE_REVOKED when the machine was removed or revoked, CERTIFICATE_REVOKED when the device or the
    * serial is unknown or was replaced longer ago than the grace.
    */
   authenticate(tables: Tables, deviceId: string, serial: string, wall: number): NodeRecord {
@@ -175,7 +194,10 @@ export class Registry {
     if (node === undefined)
       throw new PalyraError('CERTIFICATE_REVOKED', { detail: 'the daemon does not know this device' });
     if (node.trust === 'revoked') {
-      throw new PalyraError('NODE_REVOKED', { detail: `"${node.name}" was removed`, details: { node: node.name } });
+      throw new PalyraError('NODE_REVOKED', {
+        detail: `"${node.name}" was ${node.removedAt === null ? 'revoked' : 'removed'}`,
+        details: { node: node.name },
+      });
     }
     const certificate = node.certificates.find((candidate) => candidate.serial === serial);
     if (certificate === undefined || (certificate.acceptedUntil !== null && certificate.acceptedUntil <= wall)) {

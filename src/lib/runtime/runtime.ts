@@ -9,6 +9,7 @@ import { callerName } from './caller-name.js';
 import { Approvals } from './approvals.js';
 import { RuntimeCore } from './core.js';
 import type { RuntimeDeps, RuntimeOptions } from './core.js';
+import { downtimesAtStart } from './downtime.js';
 import { describeOffline, planDispatch } from './dispatch-request.js';
 import type { DispatchRequest } from './dispatch-request.js';
 import type { EventLog } from './events.js';
@@ -19,6 +20,7 @@ import type { LinkSink } from './links.js';
 import { isTerminal } from './mailbox-index.js';
 import { createInvite, evaluateLocator, revokeInvite } from './invites.js';
 import type { NewInvite } from './invites.js';
+import { Inventory } from './inventory.js';
 import { Overview } from './overview.js';
 import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
@@ -28,6 +30,7 @@ import type { StoreStatus } from './state.js';
 import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
 import type { DispatchSummary, NodeSummary } from './summaries.js';
 import { Upkeep } from './upkeep.js';
+import { removeNode, Trust } from './trust.js';
 import { toDispatchView, toInviteView } from './views.js';
 import { PalyraError } from '../base/errors.js';
 import { pooledFractions } from '../base/random.js';
@@ -47,6 +50,10 @@ export class NodeRuntime {
   readonly overview: Overview;
   /** Names and labels. */
   readonly fleet: Fleet;
+  /** Trust withdrawn, given back, and machines that nobody sees any more. */
+  readonly trust: Trust;
+  /** Every device in one list, with what can be done about it. */
+  readonly inventory: Inventory;
   readonly #core: RuntimeCore;
   readonly #ulid: () => string;
   #bootEpoch = 0;
@@ -60,6 +67,8 @@ export class NodeRuntime {
     this.#core = core;
     this.overview = new Overview(core);
     this.fleet = new Fleet(core);
+    this.trust = new Trust(core);
+    this.inventory = new Inventory(core);
     this.#upkeep = new Upkeep(core);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
     this.approvals = new Approvals(core, () => `nod_${this.#ulid()}`);
@@ -75,6 +84,7 @@ export class NodeRuntime {
       bootEpoch: runtime.#bootEpoch,
       ownerName: row?.ownerName ?? options.ownerName,
       createdAt: row?.createdAt ?? tx.now.wall,
+      ...downtimesAtStart(row, tx.now.wall),
     });
     await runtime.#core.commit(tx);
     return runtime;
@@ -135,10 +145,7 @@ export class NodeRuntime {
   async removeNode(caller: Caller, nameOrId: string): Promise<{ node: NodeView; changed: boolean }> {
     const node = this.#core.registry.find(this.#core.tables, nameOrId);
     const tx = this.#core.begin();
-    const removed = this.#core.registry.remove(tx, node);
-    this.#core.mailbox.revoke(tx, node.id);
-    tx.revokedNodes.push(node.id);
-    tx.events.push({ type: 'node.removed', nodeId: node.id, name: node.name, by: callerName(caller) });
+    const removed = removeNode(this.#core, tx, node, callerName(caller));
     await this.#core.commit(tx);
     return { node: this.#core.nodeView(removed), changed: true };
   }

@@ -4,6 +4,7 @@
  * A change is one of three verbs on one row; a list of changes is atomic: one journal record, applied whole or not at all. Folding the same changes over
  * the same tables always gives the same tables, so snapshot + journal = state. This module holds no clock, no file and no policy.
  */
+import type { Downtime } from './downtime.js';
 import type { ApprovalRecord, DispatchRecord, InviteRecord, NodeRecord } from '../base/model.js';
 
 /** Facts about the daemon itself; one row with the key `daemon`. */
@@ -13,6 +14,10 @@ export interface DaemonRecord {
   /** OS user name of whoever started it first. */
   readonly ownerName: string;
   readonly createdAt: number;
+  /** Memory while running, saved with snapshots: the last moment it is known to have run. Absent in rows of older versions. */
+  readonly aliveAt?: number;
+  /** When it did not run; see `downtime.ts`. */
+  readonly downtimes?: readonly Downtime[];
 }
 
 /** Remembers that a settled dispatch was removed, so that a late result is still recognised. */

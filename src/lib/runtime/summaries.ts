@@ -12,6 +12,8 @@ export interface NodeSummary {
   readonly late: number;
   readonly offline: number;
   readonly asking: number;
+  /** Of the total: trust was withdrawn, the record is kept. */
+  readonly revoked: number;
 }
 
 export interface DispatchSummary {
@@ -40,12 +42,12 @@ export function nodeSummary(
   tables: Tables,
   context: { now: Now; heartbeatMs: number; linkOf(nodeId: string): LinkState | null; asking: number },
 ): NodeSummary {
-  const counts = { total: 0, online: 0, late: 0, offline: 0, asking: context.asking };
+  const counts = { total: 0, online: 0, late: 0, offline: 0, asking: context.asking, revoked: 0 };
   for (const node of tables.nodes.values()) {
     if (node.removedAt !== null) continue;
     counts.total++;
     const { presence } = presenceOf(node, context.linkOf(node.id), context.now, context.heartbeatMs);
-    if (presence === 'online' || presence === 'late') counts[presence]++;
+    if (presence === 'online' || presence === 'late' || presence === 'revoked') counts[presence]++;
     else counts.offline++;
   }
   return counts;

@@ -26,6 +26,7 @@ export class Upkeep {
     core.expire();
     this.#presence.sweep();
     const tx = core.begin();
+    tx.setVolatile('daemon', 'daemon', { aliveAt: tx.now.wall });
     forgetSettled(core.mailbox.index, tx, FORGET_AT_ONCE);
     if (tx.now.mono >= this.#forgetAt) {
       this.#forgetAt = tx.now.mono + FORGET_EVERY_MS;
@@ -43,6 +44,7 @@ export class Upkeep {
     core.stopTimer();
     core.links.closeAll('daemon-stopped');
     core.waiters.wakeAll();
+    core.begin().setVolatile('daemon', 'daemon', { aliveAt: core.now().wall });
     try {
       await this.#snapshot;
       await core.deps.store.snapshot(core.tables, core.deps.clock.now());

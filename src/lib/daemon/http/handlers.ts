@@ -17,6 +17,7 @@ import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
+import { fleetHandlers } from './fleet-routes.js';
 import { listAudit } from './audit-routes.js';
 
 /** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
@@ -170,6 +171,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'approvals.reject': async ({ caller, param, body }) => approvals.reject(caller, param('id'), body),
     'audit.list': async ({ query }) => listAudit(deps.trail, runtime, query),
     'audit.verify': async () => deps.trail.verify(),
+
+    ...fleetHandlers(runtime),
 
     healthz: async () => ({ status: 'ok' }),
     readyz: async ({ setStatus }) => {

@@ -38,6 +38,12 @@ function fieldsOf(
       return node(event.nodeId, 'renamed', event.by);
     case 'node.labelled':
       return node(event.nodeId, 'labels', event.by);
+    case 'node.renewed':
+      return node(event.nodeId, 'certificate');
+    case 'node.revoked':
+      return node(event.nodeId, 'revoked', event.by);
+    case 'node.restored':
+      return node(event.nodeId, 'restored', event.by);
     case 'node.removed':
       return node(event.nodeId, 'removed', event.by);
     case 'invite.created':

@@ -5,13 +5,23 @@
  * `id` is a position, `<boot>-<seq>`: the start of the daemon that counted, and its count, without holes. It is what `Last-Event-ID` and `--from` take.
  */
 import * as z from 'zod';
-import { nodeView } from './schemas.js';
+import { approvalView, dispatchListing, nodeView } from './schemas.js';
 
 const timestamp = z.iso.datetime();
 const stamp = { id: z.string(), seq: z.int(), at: timestamp };
 const by = z.string().nullable();
 
-export const NODE_CHANGES = ['joined', 'presence', 'facts', 'renamed', 'labels', 'removed'] as const;
+export const NODE_CHANGES = [
+  'joined',
+  'presence',
+  'facts',
+  'renamed',
+  'labels',
+  'certificate',
+  'revoked',
+  'restored',
+  'removed',
+] as const;
 
 const nodeEvent = z.object({
   type: z.literal('node'),
@@ -80,6 +90,23 @@ export const ping = z.object({ type: z.literal('ping'), at: timestamp });
 
 /** A line of `nodes list --watch --json`. */
 export const nodesLine = z.discriminatedUnion('type', [snapshot, nodeEvent, resync, ping]);
+const queueOf = <T extends z.ZodRawShape>(queue: T) =>
+  [
+    z.object({ type: z.literal('snapshot'), ...stamp, ...queue }),
+    z.object({ type: z.literal('resync'), ...stamp, reason: resync.shape.reason, ...queue }),
+  ] as const;
+/** A line of `approvals watch --json`; a request as it is when the line is written. */
+export const approvalsLine = z.discriminatedUnion('type', [
+  ...queueOf({ requests: z.array(approvalView) }),
+  approvalEvent.extend({ request: approvalView.nullable() }),
+  ping,
+]);
+/** A line of `dispatches watch --json`; the queue is what is open. */
+export const dispatchesLine = z.discriminatedUnion('type', [
+  ...queueOf({ dispatches: z.array(dispatchListing) }),
+  dispatchEvent,
+  ping,
+]);
 /** A line of `events --json`. */
 export const eventsLine = z.discriminatedUnion('type', [snapshot, resync, ping, ...publicEvent.options]);
 

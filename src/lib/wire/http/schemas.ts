@@ -6,53 +6,13 @@
  */
 import * as z from 'zod';
 import type { RouteId } from './routes.js';
+import { fleetSchemas } from './fleet-schemas.js';
+import { CAPABILITY_NAME, label, labels, NODE_NAME, nodeSummary, nodeView, none, pageQuery } from './node-schemas.js';
 import { DISPATCH_STATE_NAMES, type JsonValue } from '../../base/model.js';
 
 const timestamp = z.iso.datetime();
+export { CAPABILITY_NAME, NODE_NAME, nodeSummary, nodeView } from './node-schemas.js';
 export const jsonValue = z.json() as z.ZodType<JsonValue>;
-
-/** Names of nodes: letters, digits, dot, dash, underscore; 1 to 63; starts with a letter or digit. */
-export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-export const CAPABILITY_NAME = /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/;
-const label = z
-  .string()
-  .max(63)
-  .regex(/^[A-Za-z0-9._/-]*$/);
-const labels = z.record(label.min(1), label).refine((value) => Object.keys(value).length <= 32, 'at most 32 labels');
-
-const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
-
-export const nodeView = z.object({
-  id: z.string(),
-  name: z.string(),
-  hostname: z.string(),
-  purpose: z.string().nullable(),
-  labels: z.record(z.string(), z.string()),
-  presence: z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired']),
-  presenceReason: z.enum(['stopped', 'lost']).nullable(),
-  presenceSince: timestamp.nullable(),
-  lastSeenAt: timestamp.nullable(),
-  trust: z.enum(['paired', 'revoked']),
-  platform: z.string(),
-  arch: z.string(),
-  version: z.string(),
-  protocol: z.int(),
-  outdated: z.boolean(),
-  address: z.string().nullable(),
-  certificate: certificate.nullable(),
-  capabilities: z.array(z.string()),
-  queue: z.object({ waiting: z.int(), running: z.int() }),
-  pairedAt: timestamp,
-  pairedBy: z.string(),
-});
-
-export const nodeSummary = z.object({
-  total: z.int(),
-  online: z.int(),
-  late: z.int(),
-  offline: z.int(),
-  asking: z.int(),
-});
 
 export const capabilityView = z.object({
   name: z.string(),
@@ -200,12 +160,6 @@ export const auditExportQuery = z.strictObject({
   limit: z.coerce.number<string | number>().int().min(1).optional(),
 });
 
-const none = z.strictObject({});
-/** Query values arrive as text. */
-const pageQuery = {
-  cursor: z.string().max(200).optional(),
-  limit: z.coerce.number<string | number>().int().min(1).max(1000).optional(),
-};
 const stateWord = DISPATCH_STATE_NAMES.join('|');
 const stateList = z
   .string()
@@ -346,6 +300,7 @@ export const SCHEMAS = {
     answer: z.object({ entries: z.array(auditEntry), nextCursor: z.int().nullable() }),
   },
   'audit.verify': { query: none, body: none, answer: auditReport },
+  ...fleetSchemas,
   healthz: { query: none, body: none, answer: z.object({ status: z.literal('ok') }) },
   readyz: { query: none, body: none, answer: z.object({ status: z.enum(['ready', 'stopping', 'read-only']) }) },
 } as const satisfies Partial<Record<RouteId, { query: z.ZodType; body: z.ZodType; answer: z.ZodType }>>;

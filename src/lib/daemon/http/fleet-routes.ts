@@ -1,0 +1,56 @@
+/** Handlers of the inventory and of trust. What may be done with a device is cut to what its reader may do. */
+import type { Caller } from '../../base/model.js';
+import type { InventoryRow } from '../../runtime/inventory.js';
+import type { NodeRuntime } from '../../runtime/runtime.js';
+import { formatPosition } from '../../wire/http/event-stream.js';
+import { ROUTES, type RouteId } from '../../wire/http/routes.js';
+import { isAllowed } from '../policy.js';
+import type { Handlers } from './handlers.js';
+
+type FleetRouteId = 'inventory.list' | 'inventory.show' | 'nodes.revoke' | 'nodes.restore' | 'nodes.prune';
+
+/** The route behind each action. */
+const ROUTE_OF: Readonly<Record<InventoryRow['actions'][number], RouteId>> = {
+  invoke: 'dispatches.create',
+  queue: 'dispatches.create',
+  wait: 'events.stream',
+  rename: 'nodes.rename',
+  label: 'nodes.label',
+  revoke: 'nodes.revoke',
+  restore: 'nodes.restore',
+  remove: 'nodes.remove',
+  approve: 'approvals.approve',
+  reject: 'approvals.reject',
+};
+
+export function fleetHandlers(runtime: NodeRuntime): Pick<Handlers, FleetRouteId> {
+  const position = () => formatPosition({ boot: runtime.bootEpoch, seq: runtime.events.seq });
+  return {
+    'inventory.list': async ({ caller, query }) => {
+      const { devices, nextCursor } = runtime.inventory.page(query);
+      return { devices: devices.map((row) => allowedTo(caller, row)), nextCursor, position: position() };
+    },
+    'inventory.show': async ({ caller, param }) => {
+      return { device: allowedTo(caller, runtime.inventory.row(param('id'))), position: position() };
+    },
+    'nodes.revoke': async ({ caller, param, note }) => {
+      const answer = await runtime.trust.revoke(caller, param('node'));
+      note({ nodeId: answer.node.id, name: answer.node.name });
+      return answer;
+    },
+    'nodes.restore': async ({ caller, param, body, note }) => {
+      const answer = await runtime.trust.restore(caller, param('node'), body.name);
+      note({ nodeId: answer.node.id, name: answer.node.name });
+      return answer;
+    },
+    'nodes.prune': async ({ caller, body, note }) => {
+      const answer = await runtime.trust.prune(caller, body);
+      note({ notSeenForMs: body.notSeenForMs, candidates: answer.candidates.length, removed: String(answer.removed) });
+      return answer;
+    },
+  };
+}
+
+function allowedTo(caller: Caller, row: InventoryRow): InventoryRow {
+  return { ...row, actions: row.actions.filter((action) => isAllowed(caller, ROUTES[ROUTE_OF[action]].access)) };
+}

@@ -1,0 +1,82 @@
+/** Query, body and answer of the routes with which operators look after a fleet. Spread into `SCHEMAS`. */
+import * as z from 'zod';
+import { NODE_NAME, nodeView, none, pageQuery } from './node-schemas.js';
+
+const timestamp = z.iso.datetime();
+
+export const inventoryDevice = z.object({
+  /** A paired machine, or a request to join. */
+  kind: z.enum(['node', 'request']),
+  id: z.string(),
+  name: z.string(),
+  hostname: z.string(),
+  trust: z.enum(['paired', 'revoked', 'asking']),
+  presence: z.enum([...nodeView.shape.presence.options, 'asking']),
+  /** `pin`: whoever approves it types the PIN that the machine shows. */
+  presenceReason: z.enum(['stopped', 'lost', 'pin']).nullable(),
+  presenceSince: timestamp.nullable(),
+  lastSeenAt: timestamp.nullable(),
+  platform: z.string(),
+  arch: z.string(),
+  version: z.string(),
+  address: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  certificate: nodeView.shape.certificate,
+  /** Requests about this device that wait for a person. */
+  approvals: z.array(z.string()),
+  capabilities: z.object({ announced: z.int(), granted: z.int(), names: z.array(z.string()) }),
+  queue: nodeView.shape.queue,
+  /** What is possible now and allowed for who asks. `queue`: held until the node is back. */
+  actions: z.array(
+    z.enum(['invoke', 'queue', 'wait', 'rename', 'label', 'revoke', 'restore', 'remove', 'approve', 'reject']),
+  ),
+  warnings: z.array(
+    z.object({
+      code: z.enum(['certificate-expiring', 'outdated', 'offline-long', 'outcome-unknown']),
+      message: z.string(),
+    }),
+  ),
+});
+
+export const pruneCandidate = z.object({
+  node: nodeView,
+  /** Not seen for so long while the daemon was there to see it. */
+  unseenMs: z.int(),
+  /** The daemon itself was away for so long of that time; it does not count. */
+  daemonDownMs: z.int(),
+});
+
+const changedNode = z.object({ node: nodeView, changed: z.boolean() });
+
+export const fleetSchemas = {
+  'inventory.list': {
+    query: z.strictObject(pageQuery),
+    body: none,
+    answer: z.object({
+      devices: z.array(inventoryDevice),
+      nextCursor: z.string().nullable(),
+      /** `Last-Event-ID` for the events after this answer. */
+      position: z.string(),
+    }),
+  },
+  'inventory.show': { query: none, body: none, answer: z.object({ device: inventoryDevice, position: z.string() }) },
+  'nodes.revoke': { query: none, body: none, answer: changedNode },
+  'nodes.restore': {
+    query: none,
+    /** Another name, when its own was given away meanwhile. */
+    body: z.strictObject({ name: z.string().regex(NODE_NAME).optional() }),
+    answer: changedNode,
+  },
+  'nodes.prune': {
+    query: none,
+    body: z.strictObject({
+      /** An hour to ten years. */
+      notSeenForMs: z.int().min(3_600_000).max(315_360_000_000),
+      /** False: only tells which ones. */
+      apply: z.boolean().default(false),
+      /** Of those that qualify only these ids: what somebody has seen and said yes to. */
+      only: z.array(z.string().max(64)).max(10_000).optional(),
+    }),
+    answer: z.object({ candidates: z.array(pruneCandidate), removed: z.boolean() }),
+  },
+};
