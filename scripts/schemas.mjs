@@ -64,6 +64,7 @@ const DOCUMENTS = {
     urls: z.record(z.string(), z.string()),
     listen,
   },
+  'daemon.expose': { action: z.literal('expose'), changed, listen },
   'daemon.run': { action: z.literal('run'), state: z.literal('stopped'), reason: z.string(), pid: z.int(), listen },
   'daemon.stop': {
     action: z.literal('stop'),

@@ -64,7 +64,7 @@ describe('the inventory over the local socket', () => {
   });
 
   it('offers nobody what the policy would refuse', async () => {
-    const handlers = fleetHandlers(target.daemon.runtime);
+    const handlers = fleetHandlers({ runtime: target.daemon.runtime } as never);
     const actionsOf = async (role: 'viewer' | 'operator') => {
       const caller = { kind: 'operator', name: 'max', role } as never;
       const { device } = await handlers['inventory.show']({ caller, param: () => 'alpha' } as never);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Flags } from '@oclif/core';
-import { resolveListen } from '../../lib/cli/addresses.js';
+import { resolveListen } from '../../lib/base/listen-words.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { flagsOfRunning, runningDaemon, startFlags, stopDaemon } from '../../lib/cli/daemon-control.js';
 import { startDaemonProcess } from '../../lib/cli/daemon-process.js';
@@ -28,7 +28,7 @@ export default class DaemonRestart extends BaseCommand<typeof DaemonRestart> {
   async run() {
     const client = this.client();
     const before = await runningDaemon(client);
-    const kept = before === null ? { listen: ['127.0.0.1'] } : flagsOfRunning(before);
+    const kept = before === null ? { listen: [] } : flagsOfRunning(before);
     const wanted = Object.fromEntries(
       Object.entries(this.flags).filter(([name, value]) => name in listenFlags && value !== undefined),
     );

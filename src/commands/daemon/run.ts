@@ -4,7 +4,7 @@ import { systemClock } from '../../lib/base/clock.js';
 import { PalyraError } from '../../lib/base/errors.js';
 import { LOG_LEVELS } from '../../lib/base/log.js';
 import { systemRandom } from '../../lib/base/random.js';
-import { resolveListen } from '../../lib/cli/addresses.js';
+import { resolveListen } from '../../lib/base/listen-words.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { reportStart } from '../../lib/cli/daemon-process.js';
 import { assertSocketPath } from '../../lib/cli/directories.js';
@@ -53,15 +53,18 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
 
   async #serve(log: Awaited<ReturnType<typeof openLog>>['log']) {
     assertSocketPath(this.directories.socketPath);
-    const [{ createDaemon }, { parseDaemonConfig }] = await Promise.all([
+    const [{ createDaemon }, { parseDaemonConfig }, { readExposure }] = await Promise.all([
       import('../../lib/daemon/daemon.js'),
       import('../../lib/daemon/config.js'),
+      import('../../lib/daemon/exposure.js'),
     ]);
+    // What was exposed last stands until a flag says otherwise for this run.
+    const exposed = await readExposure(this.directories.daemonState);
     const ports = { port: this.flags.port, nodePort: this.flags['node-port'], consolePort: this.flags['console-port'] };
     const config = parseDaemonConfig({
       stateDirectory: this.directories.daemonState,
       socketPath: this.directories.socketPath,
-      listen: resolveListen(this.flags.listen),
+      listen: resolveListen(this.flags.listen ?? exposed ?? undefined),
       ...Object.fromEntries(Object.entries(ports).filter(([, port]) => port !== undefined)),
       ownerName: userInfo().username,
       daemonName: hostname(),

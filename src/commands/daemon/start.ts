@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PalyraError } from '../../lib/base/errors.js';
-import { resolveListen } from '../../lib/cli/addresses.js';
+import { resolveListen } from '../../lib/base/listen-words.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { urlsOf, type DaemonStatus } from '../../lib/cli/daemon-report.js';
 import { awaitRunningDaemon, runningDaemon, startFlags } from '../../lib/cli/daemon-control.js';
@@ -49,7 +49,10 @@ By default it listens on loopback only; to let other machines join use --listen 
     try {
       await startDaemonProcess({
         root: this.config.root,
-        args: startFlags({ ...this.flags, listen: resolveListen(this.flags.listen) }),
+        args: startFlags({
+          ...this.flags,
+          listen: this.flags.listen === undefined ? [] : resolveListen(this.flags.listen),
+        }),
         logFile: join(this.directories.logs, 'daemon.log'),
         timeoutMs: READY_WITHIN_MS,
         signal: stop.signal,

@@ -49,7 +49,8 @@ export const listenFlags = {
   listen: Flags.string({
     multiple: true,
     helpValue: '<address|lan|loopback>',
-    description: 'Addresses for nodes and the API; repeat it for more than one (default: loopback)',
+    description:
+      'Addresses for nodes and the API; repeat it for more than one (default: what was exposed last, else loopback)',
   }),
   port: portFlag({ description: 'Port for pairing and the HTTPS API (default 7443; 0: any free one)' }),
   'node-port': portFlag({ description: 'Port for paired nodes (default 7444; 0: any free one)' }),

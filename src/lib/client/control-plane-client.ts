@@ -98,6 +98,11 @@ export class ControlPlaneClient {
     return this.#text('metrics');
   }
 
+  /** `lan`, `loopback` or addresses of its machine; live, and for its next start. */
+  exposeDaemon(listen: readonly string[]) {
+    return this.request('daemon.expose', { body: { listen: [...listen] } });
+  }
+
   stopDaemon(drainMs: number) {
     return this.request('daemon.stop', { body: { drainMs }, waitMs: drainMs });
   }

@@ -82,6 +82,18 @@ export function parseDaemonConfig(options: DaemonOptions): DaemonConfig {
   };
 }
 
+/** The same daemon on other addresses. Names that were derived from the addresses are derived anew; those that were given stay. */
+export function withListen(config: DaemonConfig, listen: readonly string[]): DaemonConfig {
+  const { hosts, ...rest } = config;
+  const derived = hosts.join() === reachableHosts(config.listen).join();
+  return parseDaemonConfig({ ...rest, listen, ...(derived ? {} : { hosts }) });
+}
+
+/** Whether a connection to this address of the machine would be accepted. */
+export function isBound(listen: readonly string[], localAddress: string): boolean {
+  return listen.some((address) => isWildcard(address) || address === localAddress);
+}
+
 export function isLoopback(host: string): boolean {
   return host === '::1' || host === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
@@ -107,7 +119,7 @@ export function toAuthority(host: string, port: number): string {
   return `${toUrlHost(host)}:${port}`;
 }
 
-function isWildcard(address: string): boolean {
+export function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 

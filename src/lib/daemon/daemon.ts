@@ -26,6 +26,7 @@ import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
 import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
+import { Exposure, type ServerCertificate } from './exposure.js';
 import { EventFeed } from './http/event-feed.js';
 import { createHandlers } from './http/handlers.js';
 import { createJoinPage } from './http/pages.js';
@@ -36,10 +37,10 @@ import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
 import { NodePort } from './node-port.js';
-import { PairingDesk } from './pairing-desk.js';
+import { PairingDesk, type DaemonFingerprints } from './pairing-desk.js';
 import { PublicPort } from './public-port.js';
 import { startTicker } from './ticker.js';
-import { listenTcp, type TlsFront } from './tls-front.js';
+import { listenTcp } from './tls-front.js';
 
 export interface DaemonDeps {
   readonly clock: Clock;
@@ -76,10 +77,12 @@ export class Daemon {
   readonly config: DaemonConfig;
   readonly #deps: DaemonDeps;
   readonly #lifecycle = new Lifecycle();
-  readonly #listeners: ListenerView[] = [];
+  readonly #localListeners: ListenerView[] = [];
+  readonly #consoleListeners: ListenerView[] = [];
   readonly #stopped = new Deferred<Stopped>();
   readonly #drainCut = new AbortController();
-  readonly #ports = { public: 0, node: 0 };
+  #exposure: Exposure | null = null;
+  #fingerprints: DaemonFingerprints = { caSpkiSha256: '', serverCertificateSha256: '' };
   #runtime: NodeRuntime | null = null;
   #router: Router | null = null;
   #stopping: Promise<void> | null = null;
@@ -98,7 +101,7 @@ export class Daemon {
 
   /** Every listener with the port it got. */
   get listeners(): readonly ListenerView[] {
-    return this.#listeners;
+    return [...this.#localListeners, ...(this.#exposure?.listeners ?? []), ...this.#consoleListeners];
   }
 
   /** Resolves when everything is closed, whoever asked for it. Never rejects. */
@@ -132,12 +135,7 @@ export class Daemon {
     const startedAt = clock.now();
     await ensurePrivateDirectory(config.stateDirectory);
     lifecycle.add('lock', await acquireLock(config.stateDirectory));
-    const identity = await loadOrCreateDaemonIdentity(join(config.stateDirectory, 'identity'), {
-      hosts: certificateHosts(config),
-      name: config.daemonName,
-      now: startedAt,
-      random,
-    });
+    const identity = await this.#loadIdentity(config);
     const auditor = await Auditor.open(
       { clock, random, log: log.scope('audit') },
       { directory: join(config.stateDirectory, 'audit') },
@@ -151,8 +149,9 @@ export class Daemon {
     const { authority } = identity;
     const metrics = new Metrics({ runtime, clock }, { version: config.version });
     lifecycle.add('metrics', () => metrics.close());
+    const exposure = this.#createExposure(identity);
     let openApi: OpenApiDocument | null = null;
-    const invites = new InviteDesk({ runtime, authority, random }, config, () => this.#ports.public);
+    const invites = new InviteDesk({ runtime, authority, random }, exposure, () => exposure.port('public'));
     const handlers = createHandlers({
       runtime,
       invites,
@@ -163,7 +162,8 @@ export class Daemon {
       startedAt,
       pid: process.pid,
       isStopping: () => this.#stopping !== null,
-      listeners: () => this.#listeners,
+      listeners: () => this.listeners,
+      exposure,
       storage: () => runtime.storeStatus(),
       openApi: () => (openApi ??= createOpenApi()),
       stop: (stopOptions) => void this.stop(stopOptions),
@@ -181,9 +181,9 @@ export class Daemon {
     });
     this.#router = router;
     await this.#openLocalSocket(router);
-    await this.#openPorts(identity, runtime, router, auditor);
+    await this.#openPorts(identity, { runtime, router, auditor, exposure });
     await this.#openConsole(router);
-    log.info('daemon started', { listeners: this.#listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
+    log.info('daemon started', { listeners: this.listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
   }
 
   async #openRuntime({ authority }: DaemonIdentity): Promise<NodeRuntime> {
@@ -225,30 +225,39 @@ export class Daemon {
     );
     await listenOnLocalSocket(http.server, config.socketPath);
     this.#lifecycle.add('local socket', () => http.close(HTTP_CLOSE_GRACE_MS));
-    this.#listeners.push({ purpose: 'local', url: `unix:${config.socketPath}` });
+    this.#localListeners.push({ purpose: 'local', url: `unix:${config.socketPath}` });
   }
 
-  async #openPorts(identity: DaemonIdentity, runtime: NodeRuntime, router: Router, auditor: Auditor): Promise<void> {
+  #loadIdentity(config: DaemonConfig): Promise<DaemonIdentity> {
+    return loadOrCreateDaemonIdentity(join(config.stateDirectory, 'identity'), {
+      hosts: certificateHosts(config),
+      name: config.daemonName,
+      now: this.#deps.clock.now(),
+      random: this.#deps.random,
+    });
+  }
+
+  #createExposure({ authority }: DaemonIdentity): Exposure {
+    const issue = async (config: DaemonConfig) => withAuthority(await this.#loadIdentity(config));
+    const onCertificate = ({ certificatePem }: ServerCertificate) => {
+      this.#fingerprints = fingerprintsOf(authority.spkiSha256, certificatePem);
+    };
+    return (this.#exposure = new Exposure({ issue, onCertificate }, this.config));
+  }
+
+  async #openPorts(identity: DaemonIdentity, parts: ServingParts): Promise<void> {
+    const { runtime, router, auditor, exposure } = parts;
     const { config } = this;
     const { clock, random, log } = this.#deps;
     const { authority } = identity;
-    // Leaf and CA: a joining node compares the CA with the fingerprint in its link before it sends anything.
-    const server = {
-      ...identity.server,
-      certificatePem: `${identity.server.certificatePem.trimEnd()}\n${authority.certificatePem}`,
-    };
+    const server = withAuthority(identity);
+    this.#fingerprints = fingerprintsOf(authority.spkiSha256, server.certificatePem);
     const daemon = { name: config.daemonName, version: config.version };
-    const desk = new PairingDesk(
-      { runtime, clock, random },
-      {
-        caSpkiSha256: authority.spkiSha256,
-        serverCertificateSha256: readCertificate(server.certificatePem).fingerprint,
-      },
-    );
+    const desk = new PairingDesk({ runtime, clock, random }, () => this.#fingerprints);
     const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, auditor, runtime }, server, {
       ...daemon,
       trustBundle: [authority.certificatePem],
-      nodeEndpoints: () => advertisedHosts(config).map((host) => toAuthority(host, this.#ports.node)),
+      nodeEndpoints: () => advertisedHosts(exposure).map((host) => toAuthority(host, exposure.port('node-rpc'))),
     });
     this.#lifecycle.add('public port', () => publicPort.close());
     const nodePort = new NodePort(
@@ -257,8 +266,8 @@ export class Daemon {
       daemon,
     );
     this.#lifecycle.add('node port', () => nodePort.close());
-    this.#ports.public = await this.#listen(publicPort.front, 'public', config.port, '--port');
-    this.#ports.node = await this.#listen(nodePort.front, 'node-rpc', config.nodePort, '--node-port');
+    await exposure.open('public', publicPort.front, config.port, '--port');
+    await exposure.open('node-rpc', nodePort.front, config.nodePort, '--node-port');
     const stopTicker = startTicker({ clock, log }, async () => {
       const serving = this.#stopping === null && runtime.storeStatus().accepting;
       publicPort.health.setServing(serving);
@@ -268,16 +277,6 @@ export class Daemon {
       await runtime.tick();
     });
     this.#lifecycle.add('ticker', stopTicker);
-  }
-
-  /** Binds every address; with port 0 the first one chooses for all. */
-  async #listen(front: TlsFront, purpose: 'public' | 'node-rpc', port: number, flag: string): Promise<number> {
-    let bound = port;
-    for (const address of this.config.listen) {
-      bound = await front.listen(address, bound, flag);
-      this.#listeners.push({ purpose, url: `https://${toAuthority(address, bound)}` });
-    }
-    return bound;
   }
 
   async #openConsole(router: Router): Promise<void> {
@@ -296,7 +295,7 @@ export class Daemon {
     );
     const port = await listenTcp(http.server, CONSOLE_ADDRESS, this.config.consolePort, '--console-port');
     this.#lifecycle.add('console port', () => http.close(HTTP_CLOSE_GRACE_MS));
-    this.#listeners.push({ purpose: 'console', url: `http://${toAuthority(CONSOLE_ADDRESS, port)}` });
+    this.#consoleListeners.push({ purpose: 'console', url: `http://${toAuthority(CONSOLE_ADDRESS, port)}` });
   }
 
   #onFatal(error: PalyraError): void {
@@ -326,4 +325,20 @@ export class Daemon {
       await sleep(clock, DRAIN_POLL_MS, signal).catch(() => undefined);
     }
   }
+}
+
+interface ServingParts {
+  readonly runtime: NodeRuntime;
+  readonly router: Router;
+  readonly auditor: Auditor;
+  readonly exposure: Exposure;
+}
+
+/** Leaf and CA: a joining node compares the CA with the fingerprint in its link before it sends anything. */
+function withAuthority({ authority, server }: DaemonIdentity): ServerCertificate {
+  return { ...server, certificatePem: `${server.certificatePem.trimEnd()}\n${authority.certificatePem}` };
+}
+
+function fingerprintsOf(caSpkiSha256: string, serverPem: string): DaemonFingerprints {
+  return { caSpkiSha256, serverCertificateSha256: readCertificate(serverPem).fingerprint };
 }

@@ -63,7 +63,12 @@ interface Held {
 }
 
 type InviteSession = Held & { readonly kind: 'invite'; readonly invite: InviteRecord; readonly transcript: Buffer };
-type PinSession = Held & { readonly kind: 'pin'; readonly commitment: Buffer; readonly daemonNonce: Buffer };
+type PinSession = Held & {
+  readonly kind: 'pin';
+  readonly commitment: Buffer;
+  readonly daemonNonce: Buffer;
+  readonly fingerprints: DaemonFingerprints;
+};
 
 /** What a machine says of itself when it completes. */
 interface Completion {
@@ -78,10 +83,11 @@ interface Completion {
 
 export class PairingDesk {
   readonly #deps: PairingDeskDeps;
-  readonly #fingerprints: DaemonFingerprints;
+  readonly #fingerprints: () => DaemonFingerprints;
   readonly #sessions: PairingSessions<InviteSession | PinSession>;
 
-  constructor(deps: PairingDeskDeps, fingerprints: DaemonFingerprints) {
+  /** `fingerprints` is asked at each beginning: the server certificate is renewed while the daemon runs. */
+  constructor(deps: PairingDeskDeps, fingerprints: () => DaemonFingerprints) {
     this.#deps = deps;
     this.#fingerprints = fingerprints;
     this.#sessions = new PairingSessions(deps.clock);
@@ -118,7 +124,7 @@ export class PairingDesk {
       const sessionId = this.#newSessionId();
       const daemonNonce = this.#deps.random.bytes(NONCE_BYTES);
       const transcript = pairingTranscript({
-        ...this.#fingerprints,
+        ...this.#fingerprints(),
         spki: o.spki,
         nodeNonce: o.nodeNonce,
         daemonNonce,
@@ -146,7 +152,9 @@ export class PairingDesk {
     const sessionId = this.#newSessionId();
     const daemonNonce = this.#deps.random.bytes(NONCE_BYTES);
     const commitment = nonceCommitment(sessionId, daemonNonce);
-    this.#sessions.hold(sessionId, { kind: 'pin', commitment, daemonNonce, spki: Buffer.from(o.spki), source });
+    const fingerprints = this.#fingerprints();
+    const spki = Buffer.from(o.spki);
+    this.#sessions.hold(sessionId, { kind: 'pin', commitment, daemonNonce, fingerprints, spki, source });
     return { sessionId, nonceCommitment: commitment };
   }
 
@@ -157,11 +165,11 @@ export class PairingDesk {
   async completePin(
     o: Completion & { readonly nodeNonce: Buffer },
   ): Promise<{ readonly approval: ApprovalRecord; readonly daemonNonce: Buffer }> {
-    const { spki, commitment, daemonNonce } = this.#sessions.consume(o.sessionId, 'pin');
+    const { spki, commitment, daemonNonce, fingerprints } = this.#sessions.consume(o.sessionId, 'pin');
     return this.#notSooner(async () => {
       assertLength('node_nonce', o.nodeNonce, NONCE_BYTES);
       const transcript = pairingTranscript({
-        ...this.#fingerprints,
+        ...fingerprints,
         spki,
         nodeNonce: o.nodeNonce,
         daemonNonce: commitment,
@@ -170,7 +178,7 @@ export class PairingDesk {
       });
       if (!verifyPossession(spki, transcript, o.possessionProof)) throw new PalyraError('PAIRING_PROOF_INVALID');
       await o.onProven?.();
-      const pin = pairingPin({ ...this.#fingerprints, spki, nodeNonce: o.nodeNonce, daemonNonce });
+      const pin = pairingPin({ ...fingerprints, spki, nodeNonce: o.nodeNonce, daemonNonce });
       const request = {
         spki,
         keyFingerprint: fingerprintOf(spki),

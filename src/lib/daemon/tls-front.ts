@@ -67,7 +67,7 @@ export class TlsFront {
   readonly #log: Log;
   readonly #options: FrontOptions;
   readonly #tls: TlsServer;
-  readonly #listeners: TcpServer[] = [];
+  readonly #listeners = new Map<string, TcpServer>();
   readonly #sockets = new Map<string, Accepted>();
   readonly #connections = new Map<string, Connection>();
   readonly #countBySource = new Map<string, number>();
@@ -99,8 +99,37 @@ export class TlsFront {
     const server = createTcpServer((raw) => this.#onAccept(raw));
     const bound = await listenTcp(server, address, port, flag);
     server.on('error', (error) => this.#log.warn('accepting a connection failed', { err: error }));
-    this.#listeners.push(server);
+    this.#listeners.set(address, server);
     return bound;
+  }
+
+  /** Stops accepting on one address. Its connections go on. */
+  unlisten(address: string): Promise<void> {
+    const server = this.#listeners.get(address);
+    this.#listeners.delete(address);
+    // The callback of `close` waits for connections; the port is free before that.
+    return new Promise((resolve) => {
+      server?.close();
+      setImmediate(resolve);
+    });
+  }
+
+  /** New connections are shown this certificate; open ones keep theirs. PEM. */
+  renew(server: { readonly keyPem: string; readonly certificatePem: string }): void {
+    const { clientCaPem } = this.#options;
+    this.#tls.setSecureContext({
+      key: server.keyPem,
+      cert: server.certificatePem,
+      minVersion: 'TLSv1.2',
+      ...(clientCaPem === undefined ? {} : { ca: clientCaPem }),
+    });
+  }
+
+  /** Destroys connections that came in over an address of this machine that is closed now. */
+  dropWhere(isClosed: (localAddress: string) => boolean): void {
+    for (const { raw } of this.#sockets.values()) {
+      if (isClosed(normalizeAddress(raw.localAddress))) raw.destroy();
+    }
   }
 
   /** The live connection between two endpoints, as a server call reports them. */
@@ -121,7 +150,7 @@ export class TlsFront {
   /** Stops accepting. Connections go on until `close`. */
   stopListening(): void {
     this.#closing = true;
-    for (const server of this.#listeners) server.close();
+    for (const server of this.#listeners.values()) server.close();
   }
 
   /** Stops accepting and destroys what is open. Resolves when every socket is gone. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { assertSocketPath, directoriesOf, type Machine } from '../../../src/lib/cli/directories.js';
-import { resolveListen } from '../../../src/lib/cli/addresses.js';
+import { resolveListen } from '../../../src/lib/base/listen-words.js';
 
 const LINUX: Machine = { platform: 'linux', home: '/home/eva', user: 'eva' };
 

@@ -34,10 +34,10 @@ describe('the pairing desk', () => {
         throw new Error('not reached');
       },
     };
-    desk = new PairingDesk(
-      { runtime, clock, random: systemRandom },
-      { caSpkiSha256: HEX, serverCertificateSha256: HEX },
-    );
+    desk = new PairingDesk({ runtime, clock, random: systemRandom }, () => ({
+      caSpkiSha256: HEX,
+      serverCertificateSha256: HEX,
+    }));
   });
 
   const begin = (address: string) =>

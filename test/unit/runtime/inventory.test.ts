@@ -81,10 +81,13 @@ describe('the inventory', () => {
     assert.deepEqual(codes(row('pi')), ['offline-long']);
     fixture.clock.advance(70 * DAY);
     assert.deepEqual(codes(row('pi')), ['certificate-expiring', 'offline-long']);
-    await fixture.runtime.registerNode({ kind: 'device', nodeId: pi.nodeId, serial: pi.serial, address: '192.0.2.7' }, {
-      facts: { hostname: 'pi', platform: 'linux', arch: 'arm64', version: '0.0.9', protocol: 1, capabilities: [] },
-      protocol: { min: 1, max: 1 },
-    });
+    await fixture.runtime.registerNode(
+      { kind: 'device', nodeId: pi.nodeId, serial: pi.serial, address: '192.0.2.7' },
+      {
+        facts: { hostname: 'pi', platform: 'linux', arch: 'arm64', version: '0.0.9', protocol: 1, capabilities: [] },
+        protocol: { min: 1, max: 1 },
+      },
+    );
     assert.ok(codes(row('pi')).includes('outdated'));
     await fixture.runtime.trust.revoke(OWNER, 'pi');
     assert.deepEqual(codes(row('pi')), [], 'nothing of a machine that is not trusted is anybody’s task');

@@ -1,13 +1,15 @@
 /** Handlers of the inventory and of trust. What may be done with a device is cut to what its reader may do. */
 import type { Caller } from '../../base/model.js';
 import type { InventoryRow } from '../../runtime/inventory.js';
-import type { NodeRuntime } from '../../runtime/runtime.js';
 import { formatPosition } from '../../wire/http/event-stream.js';
 import { ROUTES, type RouteId } from '../../wire/http/routes.js';
 import { isAllowed } from '../policy.js';
-import type { Handlers } from './handlers.js';
+import type { HandlerDeps, Handlers } from './handlers.js';
 
-type FleetRouteId = 'inventory.list' | 'inventory.show' | 'nodes.revoke' | 'nodes.restore' | 'nodes.prune';
+type FleetRouteId =
+  'daemon.expose' | 'inventory.list' | 'inventory.show' | 'nodes.revoke' | 'nodes.restore' | 'nodes.prune';
+
+export type FleetDeps = Pick<HandlerDeps, 'runtime' | 'exposure' | 'listeners'>;
 
 /** The route behind each action. */
 const ROUTE_OF: Readonly<Record<InventoryRow['actions'][number], RouteId>> = {
@@ -23,7 +25,7 @@ const ROUTE_OF: Readonly<Record<InventoryRow['actions'][number], RouteId>> = {
   reject: 'approvals.reject',
 };
 
-export function fleetHandlers(runtime: NodeRuntime): Pick<Handlers, FleetRouteId> {
+export function fleetHandlers({ runtime, exposure, listeners }: FleetDeps): Pick<Handlers, FleetRouteId> {
   const position = () => formatPosition({ boot: runtime.bootEpoch, seq: runtime.events.seq });
   return {
     'inventory.list': async ({ caller, query }) => {
@@ -32,6 +34,13 @@ export function fleetHandlers(runtime: NodeRuntime): Pick<Handlers, FleetRouteId
     },
     'inventory.show': async ({ caller, param }) => {
       return { device: allowedTo(caller, runtime.inventory.row(param('id'))), position: position() };
+    },
+    'daemon.expose': async ({ body, note, afterAnswer }) => {
+      const changed = await exposure.move(body.listen);
+      note({ listen: body.listen.join(',') });
+      // Whoever asked over an address that goes away still gets the answer.
+      if (changed) afterAnswer(() => exposure.dropClosed());
+      return { changed, listen: listeners() };
     },
     'nodes.revoke': async ({ caller, param, note }) => {
       const answer = await runtime.trust.revoke(caller, param('node'));

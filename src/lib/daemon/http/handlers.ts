@@ -15,6 +15,7 @@ import type { JsonRouteId, ParsedBody, ParsedQuery, RouteAnswer } from '../../wi
 import type { OpenApiDocument } from '../../wire/http/openapi.js';
 import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
+import type { Exposure } from '../exposure.js';
 import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
 import { fleetHandlers } from './fleet-routes.js';
@@ -62,6 +63,7 @@ export interface HandlerDeps {
   readonly startedAt: number;
   readonly pid: number;
   readonly isStopping: () => boolean;
+  readonly exposure: Pick<Exposure, 'move' | 'dropClosed'>;
   listeners(): readonly ListenerView[];
   storage(): StoreStatus;
   openApi(): OpenApiDocument;
@@ -172,7 +174,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'audit.list': async ({ query }) => listAudit(deps.trail, runtime, query),
     'audit.verify': async () => deps.trail.verify(),
 
-    ...fleetHandlers(runtime),
+    ...fleetHandlers(deps),
 
     healthz: async () => ({ status: 'ok' }),
     readyz: async ({ setStatus }) => {

@@ -1,6 +1,6 @@
 /** Query, body and answer of the routes with which operators look after a fleet. Spread into `SCHEMAS`. */
 import * as z from 'zod';
-import { NODE_NAME, nodeView, none, pageQuery } from './node-schemas.js';
+import { listeners, NODE_NAME, nodeView, none, pageQuery } from './node-schemas.js';
 
 const timestamp = z.iso.datetime();
 
@@ -66,6 +66,12 @@ export const fleetSchemas = {
     /** Another name, when its own was given away meanwhile. */
     body: z.strictObject({ name: z.string().regex(NODE_NAME).optional() }),
     answer: changedNode,
+  },
+  'daemon.expose': {
+    query: none,
+    /** `lan`, `loopback` or addresses of the daemon's machine. */
+    body: z.strictObject({ listen: z.array(z.string().min(1).max(64)).min(1).max(16) }),
+    answer: z.object({ changed: z.boolean(), listen: listeners }),
   },
   'nodes.prune': {
     query: none,

@@ -56,3 +56,8 @@ export const pageQuery = {
   cursor: z.string().max(200).optional(),
   limit: z.coerce.number<string | number>().int().min(1).max(1000).optional(),
 };
+
+/** Where the daemon is served. */
+export const listeners = z.array(
+  z.object({ purpose: z.enum(['local', 'public', 'node-rpc', 'console']), url: z.string() }),
+);

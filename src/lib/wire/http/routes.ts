@@ -243,6 +243,13 @@ export const ROUTES = routes({
     safe: false,
     summary: 'Gives trust back to a machine that was revoked or removed less than a day ago',
   },
+  'daemon.expose': {
+    method: 'POST',
+    path: '/v1/daemon/expose',
+    access: 'owner',
+    safe: false,
+    summary: 'Moves the public and the node port to other addresses, live and for the next start',
+  },
   'nodes.prune': {
     method: 'POST',
     path: '/v1/nodes/prune',

@@ -7,7 +7,17 @@
 import * as z from 'zod';
 import type { RouteId } from './routes.js';
 import { fleetSchemas } from './fleet-schemas.js';
-import { CAPABILITY_NAME, label, labels, NODE_NAME, nodeSummary, nodeView, none, pageQuery } from './node-schemas.js';
+import {
+  CAPABILITY_NAME,
+  label,
+  labels,
+  listeners,
+  NODE_NAME,
+  nodeSummary,
+  nodeView,
+  none,
+  pageQuery,
+} from './node-schemas.js';
 import { DISPATCH_STATE_NAMES, type JsonValue } from '../../base/model.js';
 
 const timestamp = z.iso.datetime();
@@ -86,7 +96,7 @@ export const daemonStatus = z.object({
   pid: z.int(),
   startedAt: timestamp,
   owner: z.string(),
-  listen: z.array(z.object({ purpose: z.enum(['local', 'public', 'node-rpc', 'console']), url: z.string() })),
+  listen: listeners,
   ca: z.object({ fingerprint: z.string(), notAfter: timestamp }),
   nodes: nodeSummary,
   approvals: z.object({ pending: z.int() }),
