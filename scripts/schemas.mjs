@@ -53,6 +53,15 @@ const errorFields = z.object({
   docs: z.string(),
 });
 
+const settingValue = z.union([z.string(), z.number(), z.array(z.string())]);
+const setting = z.object({
+  key: z.string(),
+  value: settingValue.nullable().describe('Null when it is decided elsewhere.'),
+  origin: z.enum(['env', 'user', 'system', 'default']),
+  file: z.string().nullable(),
+  line: z.int().nullable(),
+});
+
 const DOCUMENTS = {
   error: { error: errorFields },
   'daemon.start': {
@@ -76,6 +85,23 @@ const DOCUMENTS = {
   // Either all of it, or `running: false` alone.
   'daemon.status': { ...daemonStatus.partial().shape, running: z.boolean(), plugins: plugins.optional() },
   'daemon.logs': { entries: z.array(logRecord) },
+  'config.list': {
+    values: z.array(setting),
+    unknown: z
+      .array(z.object({ key: z.string(), file: z.string(), line: z.int().nullable(), near: z.string().nullable() }))
+      .describe('Keys of the files that this version does not know; they are kept.'),
+  },
+  'config.get': { setting },
+  'config.set': { action: z.literal('set'), changed, key: z.string(), value: settingValue, file: z.string() },
+  'config.unset': {
+    action: z.literal('unset'),
+    changed,
+    key: z.string(),
+    file: z.string(),
+    setting: setting.nullable().describe('What holds now; null for a key that this version does not know.'),
+  },
+  'config.path': { paths: z.record(z.string(), z.string()) },
+  'config.edit': { action: z.literal('edit'), changed, file: z.string() },
   'nodes.list': {
     nodes: z.array(nodeView),
     asking: z

@@ -44,6 +44,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   '@oclif/core': ['lib/cli', 'commands', 'hooks', 'cli-main.ts'],
   '@cfworker/json-schema': ['lib/base/json-schema.ts'],
   ulid: ['lib/runtime'],
+  '@decimalturn/toml-patch': ['lib/cli/settings-file.ts'],
   'prom-client': ['lib/daemon/metrics.ts'],
 };
 

@@ -8,8 +8,10 @@ import { resolveListen } from '../../lib/base/listen-words.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { reportStart } from '../../lib/cli/daemon-process.js';
 import { assertSocketPath } from '../../lib/cli/directories.js';
+import { parseDuration } from '../../lib/cli/durations.js';
 import { durationFlag, listenFlags } from '../../lib/cli/flags.js';
-import { openLog } from '../../lib/cli/service-log.js';
+import { openLog, withLogSettings } from '../../lib/cli/service-log.js';
+import type { Settings } from '../../lib/cli/settings.js';
 import { listenForStop } from '../../lib/cli/signals.js';
 
 const DEFAULT_DRAIN_MS = 10_000;
@@ -38,9 +40,10 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
   };
 
   async run() {
-    const { log, close } = await openLog(this.flags, this.output);
+    const settings = await this.#settings();
+    const { log, close } = await openLog(withLogSettings(this.flags, settings), this.output);
     try {
-      return await this.#serve(log);
+      return await this.#serve(log, settings);
     } catch (error) {
       const failure = PalyraError.from(error, 'DAEMON_START_FAILED');
       log.error('the daemon could not start', { err: failure });
@@ -51,7 +54,17 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
     }
   }
 
-  async #serve(log: Awaited<ReturnType<typeof openLog>>['log']) {
+  /** Read before there is a log: whoever started this process is told what is wrong with it. */
+  async #settings(): Promise<Settings> {
+    try {
+      return await this.settings();
+    } catch (error) {
+      await reportStart({ type: 'failed', error: PalyraError.from(error).toFacts() });
+      throw error;
+    }
+  }
+
+  async #serve(log: Awaited<ReturnType<typeof openLog>>['log'], settings: Settings) {
     assertSocketPath(this.directories.socketPath);
     const [{ createDaemon }, { parseDaemonConfig }, { readExposure }] = await Promise.all([
       import('../../lib/daemon/daemon.js'),
@@ -60,16 +73,22 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
     ]);
     // What was exposed last stands until a flag says otherwise for this run.
     const exposed = await readExposure(this.directories.daemonState);
-    const ports = { port: this.flags.port, nodePort: this.flags['node-port'], consolePort: this.flags['console-port'] };
+    const ports = {
+      port: this.flags.port ?? settings.number('daemon.port'),
+      nodePort: this.flags['node-port'] ?? settings.number('daemon.node_port'),
+      consolePort: this.flags['console-port'] ?? settings.number('daemon.console_port'),
+    };
+    const beat = settings.text('presence.heartbeat');
+    const heartbeatMs = this.flags.heartbeat ?? (beat === undefined ? undefined : parseDuration(beat));
     const config = parseDaemonConfig({
       stateDirectory: this.directories.daemonState,
       socketPath: this.directories.socketPath,
-      listen: resolveListen(this.flags.listen ?? exposed ?? undefined),
+      listen: resolveListen(this.flags.listen ?? exposed ?? settings.words('daemon.listen')),
       ...Object.fromEntries(Object.entries(ports).filter(([, port]) => port !== undefined)),
       ownerName: userInfo().username,
       daemonName: hostname(),
       version: this.config.version,
-      ...(this.flags.heartbeat === undefined ? {} : { heartbeatMs: this.flags.heartbeat }),
+      ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
     });
     const daemon = await createDaemon(config, { clock: systemClock, random: systemRandom, log });
     const stop = listenForStop((signal) => {

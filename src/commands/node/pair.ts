@@ -78,7 +78,7 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
     const { log } = await openLog({ 'log-level': 'warn' }, this.output);
     const stop = listenForStop();
     const { pairing, changed } = await join(
-      { ...this.joinOptions(stop.signal), target, registrations },
+      { ...(await this.joinOptions(stop.signal)), target, registrations },
       { clock: systemClock, random: systemRandom, log },
     ).finally(() => stop.dispose());
     this.output.done(pairedLine(pairing, changed));

@@ -8,7 +8,7 @@ import { HostStory } from '../../lib/cli/host-story.js';
 import { JoinCommand, joinFlags } from '../../lib/cli/join-command.js';
 import { findInvite } from '../../lib/cli/join-input.js';
 import { pairedLine } from '../../lib/cli/join-report.js';
-import { openLog } from '../../lib/cli/service-log.js';
+import { openLog, withLogSettings } from '../../lib/cli/service-log.js';
 import { listenForStop, type StopRequest } from '../../lib/cli/signals.js';
 import type { SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
 
@@ -43,7 +43,9 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
       this.flags['log-file'] !== undefined ||
       this.flags['log-level'] !== undefined;
     const { log, close } = await openLog(
-      asked ? this.flags : { 'log-level': this.flags.verbose ? 'debug' : 'error' },
+      asked
+        ? withLogSettings(this.flags, await this.settings())
+        : { 'log-level': this.flags.verbose ? 'debug' : 'error' },
       this.output,
     );
     const stop = listenForStop((signal) => log.info('stopping', { signal }));
@@ -96,7 +98,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
   ): Promise<void> {
     const { join } = await import('../../lib/node/join.js');
     const { pairing, changed } = await join(
-      { ...this.joinOptions(stop.signal), target, registrations },
+      { ...(await this.joinOptions(stop.signal)), target, registrations },
       { clock: systemClock, random: systemRandom, log: log.scope('pairing') },
     );
     this.output.done(pairedLine(pairing, changed));

@@ -12,6 +12,7 @@ import { GLOBAL_FLAGS } from './flags.js';
 import type { CommandDocument, Output } from './output.js';
 import { processOutput } from './process-output.js';
 import { canAsk } from './prompts.js';
+import type { Settings } from './settings.js';
 import { exitRequest, toPalyraError } from './usage-errors.js';
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
@@ -58,6 +59,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       ...options,
     });
     return this.#client;
+  }
+
+  /** What the environment and the configuration files say; keys that nobody knows are warned about. Throws CONFIG_INVALID. */
+  protected async settings(): Promise<Settings> {
+    const { loadSettings } = await import('./settings.js');
+    const settings = await loadSettings(this.directories);
+    for (const warning of settings.warnings()) if (!this.output.warnings.includes(warning)) this.warn(warning);
+    return settings;
   }
 
   protected get canAsk(): boolean {

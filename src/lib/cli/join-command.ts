@@ -17,12 +17,12 @@ export const joinFlags = {
 
 export abstract class JoinCommand<T extends typeof Command> extends BaseCommand<T> {
   /** The options of a join, but for the target and the capabilities. */
-  protected joinOptions(signal: AbortSignal) {
+  protected async joinOptions(signal: AbortSignal) {
     const flags = this.flags as JoinFlags & { readonly name?: string };
     return {
       findCode: () => findCode(flags, { canAsk: this.canAsk, canShow: !this.output.json && !this.output.quiet }),
       stateDirectory: this.directories.nodeState,
-      name: wantedName(flags.name),
+      name: wantedName(flags.name, await this.settings()),
       version: this.config.version,
       signal,
       onStep: (step: JoinStep) => tellJoinStep(this.output, step),

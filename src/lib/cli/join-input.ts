@@ -4,8 +4,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { PalyraError } from '../base/errors.js';
-import { readVariable, takeVariable } from './environment.js';
+import { takeVariable } from './environment.js';
 import { ask } from './prompts.js';
+import type { Settings } from './settings.js';
 
 export interface JoinFlags {
   readonly 'invite-file'?: string | undefined;
@@ -41,9 +42,9 @@ export async function findCode(flags: JoinFlags, o: { canAsk: boolean; canShow: 
   return code === '' ? null : code;
 }
 
-/** The name this machine asks for, or null to let the daemon choose. */
-export function wantedName(flag: string | undefined): string | null {
-  return flag ?? readVariable('PALYRA_NODE_NAME') ?? null;
+/** The name this machine asks for, or null to let the daemon choose: the flag, else what the environment or the settings say. */
+export function wantedName(flag: string | undefined, settings: Pick<Settings, 'text'>): string | null {
+  return flag ?? settings.text('node.name') ?? null;
 }
 
 async function readInviteFile(path: string): Promise<string> {

@@ -1,6 +1,7 @@
 /** The log of a service as its flags ask for it. The logging library is loaded here and only here, when a service starts. */
 import { silentLog, type Log } from '../base/log.js';
 import type { Output } from './output.js';
+import type { Settings } from './settings.js';
 
 export interface ServiceLogFlags {
   readonly 'log-format'?: 'pretty' | 'json' | undefined;
@@ -11,6 +12,16 @@ export interface ServiceLogFlags {
 export interface ServiceLog {
   readonly log: Log;
   readonly close: () => void;
+}
+
+/** Flags first, then what the environment or the settings say. */
+export function withLogSettings(flags: ServiceLogFlags, settings: Pick<Settings, 'text'>): ServiceLogFlags {
+  const format = settings.text('log.format');
+  return {
+    ...flags,
+    'log-level': flags['log-level'] ?? settings.text('log.level'),
+    'log-format': flags['log-format'] ?? (format === 'json' || format === 'pretty' ? format : undefined),
+  };
 }
 
 /** To `--log-file`, else to stderr; nowhere under `--json`, which promises a silent stderr. */
