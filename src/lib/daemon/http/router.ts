@@ -20,6 +20,7 @@ import { auditExport } from './audit-routes.js';
 import { readJsonBody } from './body.js';
 import type { EventFeed } from './event-feed.js';
 import type { Handlers, RouteRequest } from './handlers.js';
+import { IdempotencyKeys, readIdempotencyKey, type KeptAnswer } from './idempotency.js';
 import type { Page } from './pages.js';
 
 /** What the listener knows about a request before anything in it is read. */
@@ -54,10 +55,12 @@ export class Router {
   readonly #deps: RouterDeps;
   readonly #app = new Hono<Env>({ strict: true });
   readonly #waits = new Set<AbortController>();
+  readonly #idempotency: IdempotencyKeys;
   #over: PalyraError | null = null;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
+    this.#idempotency = new IdempotencyKeys(deps.clock);
     this.#app.use('*', async (context: RouteContext, next) => {
       const startedAt = deps.clock.monotonic();
       assertHost(context);
@@ -151,21 +154,40 @@ export class Router {
     const schema: { query: Schema; body: Schema } = SCHEMAS[id];
     const query = validate(schema.query, Object.fromEntries(new URL(context.req.url).searchParams), 'query');
     const body = validate(schema.body, route.method === 'POST' ? await readJsonBody(incoming) : {}, 'body');
-    if (route.keepsRecord !== true) await attempt?.begin();
+    const key = route.safe ? null : readIdempotencyKey(context.req.header('idempotency-key'));
+    const run = async (): Promise<KeptAnswer> => {
+      if (route.keepsRecord !== true) await attempt?.begin();
+      const durable = id === 'dispatches.create' ? withDurableKey(body, key) : body;
+      return this.#answer(id, route, context, { query, body: durable, attempt, signal: controller.signal });
+    };
+    if (key === null || id === 'dispatches.create') return toJson(context, await run());
+    const { kind, name } = actorOf(entry.caller);
+    const request = JSON.stringify([id, context.req.param(), query, body]);
+    return toJson(context, await this.#idempotency.answer(`${kind} ${name}`, key, request, run));
+  }
+
+  async #answer(
+    id: JsonRouteId,
+    route: Route,
+    context: RouteContext,
+    parsed: { query: unknown; body: unknown; attempt: Attempt | null; signal: AbortSignal },
+  ): Promise<KeptAnswer> {
+    const { entry, outgoing } = context.env;
+    const { query, body, attempt, signal } = parsed;
     let status: 200 | 503 = 200;
     const answer = await this.#handle(id, {
       caller: entry.caller,
       param: (name) => context.req.param(name) ?? '',
       query,
       body,
-      signal: controller.signal,
+      signal,
       afterAnswer: (action) => outgoing.once('close', action),
       setStatus: (other) => (status = other),
       note: (facts) => attempt?.note(facts),
       decided: () => attempt?.settle('ok') ?? Promise.resolve(),
     });
     if (route.access !== 'anonymous') await this.#deps.durable();
-    return context.json(answer, status);
+    return { status, body: answer };
   }
 
   /** The table guarantees that id, query and body belong together; TypeScript cannot follow the correlation through a variable id. */
@@ -189,6 +211,19 @@ export class Router {
       headers: { 'content-type': PROBLEM_JSON, ...(unread ? { connection: 'close' } : {}), ...headers },
     });
   }
+}
+
+function toJson(context: RouteContext, { status, body }: KeptAnswer): Response {
+  return context.json(body, status as 200 | 503);
+}
+
+/** A dispatch keeps its key with its record, over restarts: the header is another spelling of the field. Throws REQUEST_INVALID when they differ. */
+function withDurableKey(body: unknown, key: string | null): unknown {
+  const { idempotencyKey = key } = body as { idempotencyKey?: string | null };
+  if (key !== null && idempotencyKey !== key) {
+    throw new PalyraError('REQUEST_INVALID', { detail: 'Idempotency-Key and idempotencyKey differ' });
+  }
+  return idempotencyKey === null ? body : { ...(body as object), idempotencyKey };
 }
 
 /** A QR code spells the link in upper case, so its page answers to `/J/` too. */
