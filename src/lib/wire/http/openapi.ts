@@ -103,11 +103,20 @@ function operation(id: RouteId, route: Route, components: Components): Json {
     summary: route.summary,
     description: `${WHO[route.access]}${route.waits === true ? ' May wait as long as the request asks for before it answers.' : ''}`,
     'x-palyra-access': route.access,
-    parameters: [...pathParameters(route.path), ...query],
+    parameters: [...pathParameters(route.path), ...query, ...(route.safe ? [] : [IDEMPOTENCY_KEY])],
     ...(body === null || Object.keys(body['properties'] ?? {}).length === 0 ? {} : { requestBody: requestBody(body) }),
     responses: responses(id, components),
   };
 }
+
+const IDEMPOTENCY_KEY: Json = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'The same request under the same key gets the same answer again; another request is refused. Kept for a day while the daemon runs, of a dispatch as long as its record.',
+  schema: { type: 'string', minLength: 1, maxLength: 128 },
+};
 
 function responses(id: RouteId, components: Components): Json {
   const refused = { $ref: '#/components/responses/Problem' };
