@@ -4,6 +4,6 @@
 import { builtinCapabilities } from '../lib/node/capabilities/builtin.js';
 import type { SourcedRegistration } from '../lib/node/capabilities/catalog.js';
 
-const hook = async (): Promise<SourcedRegistration> => builtinCapabilities;
+const hook = async (): Promise<SourcedRegistration> => builtinCapabilities(process.env);
 
 export default hook;

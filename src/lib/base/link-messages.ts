@@ -4,6 +4,7 @@
  * "Up" is node to daemon, "down" is daemon to node.
  */
 import type { DispatchError } from './model.js';
+import type { ChannelName } from './questions.js';
 
 /** What a node still knows of a dispatch when it says hello. `alive`: its handler runs in this process. */
 export interface KnownDispatch {
@@ -37,13 +38,19 @@ export interface Hello {
 export type ResultState = 'succeeded' | 'failed' | 'denied' | 'timed-out';
 export type RejectCause = 'busy' | 'unknown-capability' | 'invalid-input' | 'past-deadline' | 'stopping';
 
+/** How a person at the machine is asked, and until when. Absent on nodes that do not say. */
+export interface Asking {
+  readonly channel: ChannelName;
+  readonly timeLeftMs: number;
+}
+
 export type UpMessage =
   | Hello
   | { readonly kind: 'heartbeat'; readonly active: readonly { readonly id: string; readonly attempt: number }[] }
   | { readonly kind: 'stopping'; readonly reason: string }
   | ({ readonly kind: 'received' } & Fence)
   | ({ readonly kind: 'started' } & Fence)
-  | ({ readonly kind: 'mediation' } & Fence)
+  | ({ readonly kind: 'mediation'; readonly asking?: Asking } & Fence)
   | ({ readonly kind: 'progress'; readonly progressJson: string } & Fence)
   | ({
       readonly kind: 'result';

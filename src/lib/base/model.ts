@@ -4,6 +4,8 @@
  * RFC 3339 strings in views; null means "never" or "not yet".
  */
 
+import type { ChannelName } from './questions.js';
+
 /** JSON values, as they travel in capability inputs and outputs. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -93,6 +95,8 @@ export interface NodeRecord {
   readonly certificates: readonly CertificateRecord[];
   readonly trust: Trust;
   readonly announced: readonly CapabilityDescriptor[];
+  /** How a person could be asked there when it last registered; absent: it does not say. */
+  readonly asksThrough?: readonly ChannelName[] | null;
   /** Names an operator (or the invite) granted. Announcing more later does not widen it. */
   readonly granted: readonly string[];
   readonly pairedAt: number;
@@ -203,6 +207,8 @@ export interface MachineFacts {
   readonly version: string;
   readonly protocol: number;
   readonly capabilities: readonly CapabilityDescriptor[];
+  /** How a person could be asked there now, in that order; absent: the machine does not say. */
+  readonly asksThrough?: readonly ChannelName[];
 }
 
 /** What is kept of the PIN of a machine that asks: a salted hash, never the PIN. See `identity/pairing-pin.ts`. Hex. */
@@ -352,6 +358,8 @@ export interface DispatchRecord {
   readonly started: boolean | null;
   readonly outputJson: string | null;
   readonly error: DispatchError | null;
+  /** The person at the machine who is or was asked; absent in rows of older versions and when nobody was. */
+  readonly asked?: { readonly channel: ChannelName; readonly at: number; readonly until: number } | null;
 }
 
 export interface DispatchView {
@@ -377,6 +385,8 @@ export interface DispatchView {
   };
   readonly deadlineAt: string;
   readonly requestedBy: string;
+  /** How the person at the machine is or was asked, and until when they can answer; null: nobody was. */
+  readonly approval: { readonly channel: ChannelName; readonly askedAt: string; readonly expiresAt: string } | null;
 }
 
 /** A row of a list: without input and output, which may be large. */

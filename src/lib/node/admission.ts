@@ -11,7 +11,7 @@ export type Admission =
   | { readonly admitted: true; readonly definition: CapabilityDefinition; readonly input: JsonValue }
   | { readonly admitted: false; readonly cause: RejectCause; readonly message: string };
 
-export function admit(offer: Offer, catalog: Catalog): Admission {
+export function admit(offer: Offer, catalog: Pick<Catalog, 'get'>): Admission {
   const definition = catalog.get(offer.capability);
   if (definition === undefined) {
     return { admitted: false, cause: 'unknown-capability', message: `This node has no capability ${offer.capability}` };
@@ -22,6 +22,7 @@ export function admit(offer: Offer, catalog: Catalog): Admission {
   try {
     const input = parseBoundedJson(offer.inputJson);
     assertMatchesSchema(input, definition.inputSchema, 'input', { trusted: true });
+    definition.consent?.check(input);
     return { admitted: true, definition, input };
   } catch (error) {
     const { detail, message } = PalyraError.from(error, 'INPUT_INVALID');

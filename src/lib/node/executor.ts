@@ -41,6 +41,7 @@ export interface RunRequest {
   /** Start-to-close, already cut to the deadline. */
   readonly timeoutMs: number;
   readonly node: NodeFacts;
+  readonly allowed?: readonly string[];
   /** JSON text. */
   readonly onProgress: (progressJson: string) => void;
 }
@@ -174,11 +175,11 @@ export class Executor {
 /** A handler that throws before its first await rejects like any other. */
 async function invoke(
   definition: CapabilityDefinition,
-  { input, node }: RunRequest,
+  { input, node, allowed }: RunRequest,
   signal: AbortSignal,
   progress: (value: JsonValue) => void,
 ): Promise<unknown> {
-  return definition.run({ input, node, signal, progress });
+  return definition.run({ input, node, signal, progress, ...(allowed === undefined ? {} : { allowed }) });
 }
 
 /** A handler that returns nothing has the output null. */

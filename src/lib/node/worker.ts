@@ -19,7 +19,7 @@ import { admit } from './admission.js';
 import type { CapabilityDefinition, NodeFacts } from './capabilities/capability.js';
 import type { Catalog } from './capabilities/catalog.js';
 import type { Executor, Outcome, Run, Slot } from './executor.js';
-import { askInTime, type Mediator } from './mediator.js';
+import { askInTime, type MediationRequest, type Mediator } from './mediator.js';
 import type { Outbox } from './outbox.js';
 import type { OutboxEntry } from './outbox-table.js';
 import { Reporter } from './reporter.js';
@@ -27,11 +27,14 @@ import { Reporter } from './reporter.js';
 export interface WorkerDeps {
   readonly clock: Clock;
   readonly log: Log;
-  readonly catalog: Catalog;
+  /** What is on now. */
+  readonly catalog: Pick<Catalog, 'get'>;
   readonly outbox: Outbox;
   readonly executor: Executor;
   readonly mediator: Mediator;
   readonly node: () => NodeFacts;
+  /** What the machine allows for a capability, in its patterns. */
+  readonly allowed: (capability: string) => readonly string[];
 }
 
 /** Messages down that concern dispatches; the session handles the others. */
@@ -193,6 +196,8 @@ export class Worker {
       const answer = await this.#ask(job, offer, definition, input, deadline - clock.monotonic());
       if (job.dropped) return this.#end(job, slot);
       if (answer !== null && !answer.allowed) return this.#finish(job, slot, denied(answer.error));
+      // Not answered: whatever the clock says of the deadline, nobody said yes.
+      if (answer === null && !job.cancelled) return this.#tooLate(job, slot);
     }
     if (!job.cancelled && clock.monotonic() < deadline) {
       const written = outbox.started({ ...entry, attempt: job.attempt });
@@ -208,17 +213,14 @@ export class Worker {
     if (job.dropped) return this.#end(job, slot);
     if (job.cancelled) return this.#finish(job, slot, { kind: 'cancelled', started: false });
     const timeLeft = deadline - clock.monotonic();
-    if (timeLeft <= 0) {
-      outbox.forget(job.id, false);
-      this.#reporter.reject(job, 'past-deadline', 'Its deadline passed before it could start');
-      return this.#end(job, slot);
-    }
+    if (timeLeft <= 0) return this.#tooLate(job, slot);
     const timeoutMs = Math.max(1, Math.min(offer.runTimeoutMs, definition.executionTimeoutMs, timeLeft));
     job.run = slot.run({
       definition,
       input,
       timeoutMs,
       node: this.#deps.node(),
+      allowed: this.#deps.allowed(definition.name),
       onProgress: (progressJson) => {
         if (this.#isCurrent(job))
           this.#reporter.send({ kind: 'progress', id: job.id, attempt: job.attempt, progressJson });
@@ -231,11 +233,22 @@ export class Worker {
   /** Null when it was not answered: cancelled, dropped or past the deadline. */
   #ask(job: Job, offer: Offer, definition: CapabilityDefinition, input: JsonValue, timeLeftMs: number) {
     this.#reporter.send({ kind: 'received', id: job.id, attempt: job.attempt });
-    this.#reporter.send({ kind: 'mediation', id: job.id, attempt: job.attempt });
     const { id, requestedBy } = offer;
     const { mediator, clock } = this.#deps;
-    const request = { id, capability: definition.name, summary: definition.summary, input, requestedBy };
+    const onAsking: MediationRequest['onAsking'] = ({ channel, timeLeftMs: answerInMs }) => {
+      if (!this.#isCurrent(job)) return;
+      const asking = { channel, timeLeftMs: Math.max(1, Math.round(Math.min(answerInMs, timeLeftMs))) };
+      this.#reporter.send({ kind: 'mediation', id: job.id, attempt: job.attempt, asking });
+    };
+    const request = { id, definition, input, requestedBy, timeLeftMs, onAsking };
     return askInTime({ mediator, clock }, request, job.asking, timeLeftMs);
+  }
+
+  /** Its deadline passed and it did not start. */
+  #tooLate(job: Job, slot: Slot): void {
+    this.#deps.outbox.forget(job.id, false);
+    this.#reporter.reject(job, 'past-deadline', 'Its deadline passed before it could start');
+    this.#end(job, slot);
   }
 
   /** The outcome is said at once; it is written meanwhile, and kept until it is confirmed. */

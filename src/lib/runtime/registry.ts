@@ -102,6 +102,7 @@ export class Registry {
       certificates: [node.certificate],
       trust: 'paired',
       announced: node.facts.capabilities,
+      asksThrough: node.facts.asksThrough ?? null,
       granted: node.granted,
       pairedAt: tx.now.wall,
       pairedBy: node.pairedBy,
@@ -139,6 +140,7 @@ export class Registry {
       version: facts.version,
       protocol: facts.protocol,
       announced: facts.capabilities,
+      asksThrough: facts.asksThrough ?? null,
     };
     const changed = Object.entries(reported).some(
       ([key, value]) => JSON.stringify(node[key as keyof NodeRecord]) !== JSON.stringify(value),

@@ -36,7 +36,7 @@ export function report(
       extendLease(index, tx, nodeId, record.id, message.attempt, leaseMs);
       return;
     case 'mediation':
-      if (record.phase !== 'running') advance(index, tx, record, 'mediation', leaseMs);
+      if (record.phase !== 'running') awaiting(index, tx, record, message, leaseMs);
       return;
     case 'started':
       if (record.phase !== 'running') advance(index, tx, record, 'running', leaseMs);
@@ -68,6 +68,21 @@ export function report(
       return;
     default:
   }
+}
+
+/** A person is asked. Their time is written as an instant of ours: the two clocks need not agree. */
+function awaiting(
+  index: MailboxIndex,
+  tx: Transaction,
+  record: DispatchRecord,
+  { asking }: Extract<UpMessage, { kind: 'mediation' }>,
+  leaseMs: number,
+): void {
+  if (asking !== undefined) {
+    const until = Math.min(tx.now.wall + asking.timeLeftMs, record.deadlineAt);
+    tx.set('dispatches', record.id, { asked: { channel: asking.channel, at: record.asked?.at ?? tx.now.wall, until } });
+  }
+  advance(index, tx, tx.tables.dispatches.get(record.id)!, 'mediation', leaseMs);
 }
 
 function rejected(

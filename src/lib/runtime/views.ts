@@ -102,6 +102,14 @@ export function toDispatchListing(record: DispatchRecord, nodeName: string): Dis
     },
     deadlineAt: new Date(record.deadlineAt).toISOString(),
     requestedBy: record.requestedBy,
+    approval:
+      record.asked == null
+        ? null
+        : {
+            channel: record.asked.channel,
+            askedAt: toTimestamp(record.asked.at)!,
+            expiresAt: toTimestamp(record.asked.until)!,
+          },
   };
 }
 

@@ -1,12 +1,31 @@
 /** The capabilities palyra brings itself. They come in through the same hook as those of plugins. */
 import { CAPABILITY_API } from './capability.js';
 import { BUILTIN_PLUGIN, type SourcedRegistration } from './catalog.js';
+import { desktopOpenPath } from './desktop-open-path.js';
+import { desktopOpenUrl } from './desktop-open-url.js';
 import { echo } from './echo.js';
+import { fsList, fsReadText } from './fs-read.js';
+import { findOpener, type Environment } from './opener.js';
+import { processRun } from './process-run.js';
 import { systemHealth } from './system-health.js';
 import { systemIdentity } from './system-identity.js';
+import { systemWhich } from './system-which.js';
 
-export const builtinCapabilities: SourcedRegistration = {
-  plugin: BUILTIN_PLUGIN,
-  api: CAPABILITY_API,
-  capabilities: [echo, systemHealth, systemIdentity],
-};
+/** For a machine with this environment: those that need a desktop are there when it has one. */
+export function builtinCapabilities(env: Environment, platform: NodeJS.Platform = process.platform): SourcedRegistration {
+  return {
+    plugin: BUILTIN_PLUGIN,
+    api: CAPABILITY_API,
+    capabilities: [
+      echo,
+      systemHealth,
+      systemIdentity,
+      systemWhich(env, platform),
+      desktopOpenUrl(findOpener('url', env, platform)),
+      desktopOpenPath(findOpener('path', env, platform), platform),
+      fsReadText,
+      fsList,
+      processRun(env, platform),
+    ],
+  };
+}

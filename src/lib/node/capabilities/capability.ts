@@ -3,6 +3,7 @@
  * `CapabilityRegistration`s. A definition holds no state of its own between runs that another run could trip over: runs are concurrent.
  */
 import type { CapabilityDescriptor, JsonValue } from '../../base/model.js';
+import type { ConsentRules } from './consent.js';
 
 /** Version of this interface. A registration with another `api` is refused by name; the rest of the node runs. */
 export const CAPABILITY_API = 1;
@@ -16,6 +17,8 @@ export interface CapabilityContext {
   readonly progress: (value: JsonValue) => void;
   /** Facts about this node, for `system.identity` and the like. */
   readonly node: NodeFacts;
+  /** What the person at this machine allowed for this capability, in its own patterns. Absent: nothing. */
+  readonly allowed?: readonly string[];
 }
 
 export interface NodeFacts {
@@ -30,6 +33,12 @@ export interface NodeFacts {
 export interface CapabilityDefinition extends CapabilityDescriptor {
   /** Absent: every platform. Values of `process.platform`. */
   readonly platforms?: readonly NodeJS.Platform[];
+  /** False, when the node starts: this machine cannot do it (no desktop, no camera), and it is not announced. */
+  readonly available?: () => boolean;
+  /** Not announced until somebody switches it on at the machine. */
+  readonly offByDefault?: boolean;
+  /** How a person is asked and what they can allow for good. Absent: the input as JSON. */
+  readonly consent?: ConsentRules;
   /**
    * Resolves with the output, at most 1 MiB as JSON. Throw `CapabilityFailure` for "it did not work" with a code of your own;
    * any other throw becomes the code `CAPABILITY_CRASHED`.

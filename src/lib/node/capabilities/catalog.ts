@@ -8,6 +8,7 @@
  * daemon refuse the whole registration.
  */
 import type { CapabilityDescriptor, JsonSchema, Mediation, SideEffects } from '../../base/model.js';
+import type { ConsentRules } from './consent.js';
 import { CAPABILITY_API, type CapabilityDefinition, type CapabilityRegistration } from './capability.js';
 
 /** A registration and whose it is; without a name it is the embedder's own. */
@@ -65,7 +66,7 @@ export class Catalog {
         for (const candidate of candidatesOf(registration)) {
           try {
             const definition = checked(candidate, plugin);
-            if (definition.platforms?.includes(platform) === false) continue;
+            if (definition.platforms?.includes(platform) === false || definition.available?.() === false) continue;
             if (definitions.has(definition.name))
               throw new Refusal(`there is already a capability "${definition.name}"`);
             if (definitions.size >= MAX_CAPABILITIES) throw new Refusal(`a node offers at most ${MAX_CAPABILITIES}`);
@@ -85,14 +86,20 @@ export class Catalog {
     return this.#definitions.get(name);
   }
 
+  /** Sorted by name. */
+  definitions(): CapabilityDefinition[] {
+    return this.names().map((name) => this.#definitions.get(name)!);
+  }
+
   /** Sorted. */
   names(): string[] {
     return [...this.#definitions.keys()].sort();
   }
 
-  /** What is announced to the daemon, sorted by name; functions stay here. */
-  descriptors(): CapabilityDescriptor[] {
+  /** What is announced to the daemon, sorted by name; functions stay here. What `isOn` refuses is left out. */
+  descriptors(isOn: (definition: CapabilityDefinition) => boolean = () => true): CapabilityDescriptor[] {
     return [...this.#definitions.values()]
+      .filter(isOn)
       .map(
         ({
           name,
@@ -136,6 +143,7 @@ function candidatesOf(registration: CapabilityRegistration): readonly unknown[] 
 function checked(candidate: unknown, plugin: string): CapabilityDefinition {
   if (!isObject(candidate)) throw new Refusal('it is not an object');
   const { name, version, summary, sideEffects, mediation, idempotent, executionTimeoutMs, platforms, run } = candidate;
+  const { available, offByDefault, consent } = candidate;
   if (typeof name !== 'string' || name.length > MAX_NAME_LENGTH || !NAME.test(name)) {
     throw new Refusal(`a name is "area.action" in lower case, at most ${MAX_NAME_LENGTH} characters`);
   }
@@ -158,6 +166,11 @@ function checked(candidate: unknown, plugin: string): CapabilityDefinition {
   if (platforms !== undefined && !(Array.isArray(platforms) && platforms.every((entry) => typeof entry === 'string'))) {
     throw new Refusal('"platforms" must be a list of values of process.platform');
   }
+  if (available !== undefined && typeof available !== 'function') throw new Refusal('"available" must be a function');
+  if (offByDefault !== undefined && typeof offByDefault !== 'boolean') {
+    throw new Refusal('"offByDefault" must be true or false');
+  }
+  if (consent !== undefined && !isConsent(consent)) throw new Refusal('"consent" lacks one of its parts');
   if (typeof run !== 'function') throw new Refusal('"run" must be a function');
   return {
     name,
@@ -170,6 +183,9 @@ function checked(candidate: unknown, plugin: string): CapabilityDefinition {
     idempotent,
     executionTimeoutMs,
     ...(platforms === undefined ? {} : { platforms: platforms as NodeJS.Platform[] }),
+    ...(available === undefined ? {} : { available: available as () => boolean }),
+    ...(offByDefault === undefined ? {} : { offByDefault }),
+    ...(consent === undefined ? {} : { consent }),
     run: (context) => (run as CapabilityDefinition['run']).call(candidate, context),
   };
 }
@@ -197,6 +213,11 @@ function schemaOf(candidate: Record<string, unknown>, field: 'inputSchema' | 'ou
 function pluginOf(registration: SourcedRegistration): string | undefined {
   const plugin = registration.plugin ?? BUILTIN_PLUGIN;
   return typeof plugin === 'string' && plugin !== '' ? plugin.slice(0, 214) : undefined;
+}
+
+function isConsent(value: unknown): value is ConsentRules {
+  if (!isObject(value) || !isText(value['verb'], 32) || !isText(value['scope'], 64)) return false;
+  return ['check', 'subject', 'toPattern', 'matches'].every((part) => typeof value[part] === 'function');
 }
 
 function nameForPeople(candidate: unknown): string {

@@ -2,6 +2,7 @@
  * What a machine says about itself, between protobuf and the nouns of `base/model`. Reading refuses with MESSAGE_INVALID; writing cannot fail for values
  * that reading accepts. All of it is a claim: nothing here makes it true or allowed.
  */
+import { CHANNELS, type ChannelName } from '../../base/questions.js';
 import type { CapabilityDescriptor, MachineFacts, Mediation, SideEffects } from '../../base/model.js';
 import {
   type CapabilityDescriptor as WireDescriptor,
@@ -47,6 +48,8 @@ export function readCapabilityName(field: string, value: string): string {
   return value;
 }
 
+const MAX_CHANNELS = 8;
+
 export function toDescriptor(wire: WireDescriptor): CapabilityDescriptor {
   return {
     name: readCapabilityName('capability name', wire.name),
@@ -88,7 +91,15 @@ export function toFacts(wire: WireFacts): MachineFacts {
     version: readLine('version', wire.version),
     protocol: readWhole('protocol', wire.protocol, 1, 65_535),
     capabilities,
+    ...(wire.saysWhoIsAsked
+      ? { asksThrough: readList('asks_through', wire.asksThrough, MAX_CHANNELS, toChannel).filter((name) => name !== null) }
+      : {}),
   };
+}
+
+/** Null for a way to ask that this version does not know: later ones may have more. */
+export function toChannel(name: string): ChannelName | null {
+  return CHANNELS.find((channel) => channel === name) ?? null;
 }
 
 export function fromFacts(facts: MachineFacts): WireFacts {
@@ -99,5 +110,7 @@ export function fromFacts(facts: MachineFacts): WireFacts {
     version: writeLine(facts.version),
     protocol: facts.protocol,
     capabilities: facts.capabilities.map(fromDescriptor),
+    asksThrough: [...(facts.asksThrough ?? [])],
+    saysWhoIsAsked: facts.asksThrough !== undefined,
   };
 }

@@ -17,8 +17,10 @@ import {
   toResult,
 } from './convert-run.js';
 import { fromHello, fromWelcome, MAX_DISPATCHES, toHello, toWelcome } from './convert-session.js';
-import { EnumTable, invalid, readJsonText, readLine, readList, readText, writeText } from './fields.js';
+import { toChannel } from './convert-facts.js';
+import { EnumTable, invalid, readJsonText, readLine, readList, readText, readWhole, writeText } from './fields.js';
 import {
+  type CapabilityAwaitingLocalMediation,
   type DaemonMessage,
   KnownState,
   type NodeEvent,
@@ -26,6 +28,9 @@ import {
 } from './generated/palyra/node/v1/node.js';
 
 export { fromDescriptor, fromFacts, toDescriptor, toFacts } from './convert-facts.js';
+
+/** The longest deadline there is: a day. */
+const MAX_MEDIATION_MS = 86_400_000;
 
 const rejectCauses = new EnumTable<WireRejectCause, RejectCause>('rejected.cause', {
   busy: WireRejectCause.REJECT_CAUSE_BUSY,
@@ -54,7 +59,7 @@ export function toUpMessage({ event }: NodeEvent): UpMessage {
     case 'capabilityStarted':
       return { kind: 'started', ...toFence(event.capabilityStarted.fence) };
     case 'capabilityAwaitingLocalMediation':
-      return { kind: 'mediation', ...toFence(event.capabilityAwaitingLocalMediation.fence) };
+      return toMediation(event.capabilityAwaitingLocalMediation);
     case 'capabilityProgress': {
       const { fence, progressJson } = event.capabilityProgress;
       return {
@@ -85,6 +90,13 @@ export function toUpMessage({ event }: NodeEvent): UpMessage {
   }
 }
 
+function toMediation({ fence, channel, timeLeftMs }: CapabilityAwaitingLocalMediation): UpMessage {
+  const known = toChannel(channel);
+  const heard = { kind: 'mediation', ...toFence(fence) } as const;
+  if (known === null) return heard;
+  return { ...heard, asking: { channel: known, timeLeftMs: readWhole('time_left_ms', timeLeftMs, 1, MAX_MEDIATION_MS) } };
+}
+
 export function fromUpMessage(message: UpMessage): NodeEvent {
   return { event: toEvent(message) };
 }
@@ -106,7 +118,11 @@ function toEvent(message: UpMessage): NonNullable<NodeEvent['event']> {
     case 'mediation':
       return {
         $case: 'capabilityAwaitingLocalMediation',
-        capabilityAwaitingLocalMediation: { fence: fromFence(message) },
+        capabilityAwaitingLocalMediation: {
+          fence: fromFence(message),
+          channel: message.asking?.channel ?? '',
+          timeLeftMs: message.asking?.timeLeftMs ?? 0,
+        },
       };
     case 'progress': {
       const progressJson = Buffer.from(message.progressJson);

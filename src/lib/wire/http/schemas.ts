@@ -19,8 +19,12 @@ import {
   pageQuery,
 } from './node-schemas.js';
 import { DISPATCH_STATE_NAMES, type JsonValue } from '../../base/model.js';
+import { CHANNELS } from '../../base/questions.js';
 
 const timestamp = z.iso.datetime();
+const askedPerson = z
+  .object({ channel: z.enum(CHANNELS), askedAt: timestamp, expiresAt: timestamp })
+  .describe('How the person at the machine is or was asked, and until when they can answer; null: nobody was.');
 export { CAPABILITY_NAME, NODE_NAME, nodeSummary, nodeView } from './node-schemas.js';
 export const jsonValue = z.json() as z.ZodType<JsonValue>;
 
@@ -59,6 +63,7 @@ export const dispatchView = z.object({
   }),
   deadlineAt: timestamp,
   requestedBy: z.string(),
+  approval: askedPerson.nullable(),
 });
 
 /** Rows of lists: what may be large is left out. */

@@ -51,6 +51,10 @@ export interface MachineFacts {
   version: string;
   protocol: number;
   capabilities: CapabilityDescriptor[];
+  /** How a person could be asked there now: terminal, dialog, shell. */
+  asksThrough: string[];
+  /** False: the node does not say, and asks_through means nothing. */
+  saysWhoIsAsked: boolean;
 }
 
 /** Public form of an error, beside the gRPC status. `reason` is one of docs/errors.md. */
@@ -263,7 +267,16 @@ export const CapabilityDescriptor: MessageFns<CapabilityDescriptor> = {
 };
 
 function createBaseMachineFacts(): MachineFacts {
-  return { hostname: "", platform: "", arch: "", version: "", protocol: 0, capabilities: [] };
+  return {
+    hostname: "",
+    platform: "",
+    arch: "",
+    version: "",
+    protocol: 0,
+    capabilities: [],
+    asksThrough: [],
+    saysWhoIsAsked: false,
+  };
 }
 
 export const MachineFacts: MessageFns<MachineFacts> = {
@@ -285,6 +298,12 @@ export const MachineFacts: MessageFns<MachineFacts> = {
     }
     for (const v of message.capabilities) {
       CapabilityDescriptor.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.asksThrough) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.saysWhoIsAsked !== false) {
+      writer.uint32(64).bool(message.saysWhoIsAsked);
     }
     return writer;
   },
@@ -348,6 +367,22 @@ export const MachineFacts: MessageFns<MachineFacts> = {
             }
 
             message.capabilities.push(CapabilityDescriptor.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.asksThrough.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.saysWhoIsAsked = reader.bool();
             continue;
           }
         }

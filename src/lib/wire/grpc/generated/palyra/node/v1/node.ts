@@ -138,8 +138,11 @@ export interface CapabilityStarted {
   fence: Fence | undefined;
 }
 
+/** A person at the machine is asked. The channel is terminal, dialog or shell; empty: the node does not say. */
 export interface CapabilityAwaitingLocalMediation {
   fence: Fence | undefined;
+  channel: string;
+  timeLeftMs: number;
 }
 
 export interface CapabilityProgress {
@@ -1204,13 +1207,19 @@ export const CapabilityStarted: MessageFns<CapabilityStarted> = {
 };
 
 function createBaseCapabilityAwaitingLocalMediation(): CapabilityAwaitingLocalMediation {
-  return { fence: undefined };
+  return { fence: undefined, channel: "", timeLeftMs: 0 };
 }
 
 export const CapabilityAwaitingLocalMediation: MessageFns<CapabilityAwaitingLocalMediation> = {
   encode(message: CapabilityAwaitingLocalMediation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.fence !== undefined) {
       Fence.encode(message.fence, writer.uint32(10).fork()).join();
+    }
+    if (message.channel !== "") {
+      writer.uint32(18).string(message.channel);
+    }
+    if (message.timeLeftMs !== 0) {
+      writer.uint32(24).uint32(message.timeLeftMs);
     }
     return writer;
   },
@@ -1234,6 +1243,22 @@ export const CapabilityAwaitingLocalMediation: MessageFns<CapabilityAwaitingLoca
             }
 
             message.fence = Fence.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.timeLeftMs = reader.uint32();
             continue;
           }
         }
