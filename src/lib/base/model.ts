@@ -22,6 +22,9 @@ export type Caller =
       readonly role: OperatorRole;
       /** The public id of the session or token it was by. */
       readonly credential?: string;
+      readonly operatorId?: string;
+      /** Null or absent: everything the role allows. */
+      readonly scopes?: readonly string[] | null;
     }
   | { readonly kind: 'device'; readonly nodeId: string; readonly serial: string; readonly address: string }
   | { readonly kind: 'anonymous'; readonly address: string };
@@ -240,7 +243,7 @@ export interface ApprovalRecord {
 /** A request as people and programs see it; the id of the device key stands in for the key. */
 export interface ApprovalView {
   readonly id: string;
-  readonly kind: 'join';
+  readonly kind: 'join' | 'login';
   readonly state: ApprovalState;
   readonly subject: {
     readonly name: string;

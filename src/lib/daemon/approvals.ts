@@ -5,7 +5,7 @@ import { toTimestamp } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
 import type { ApprovalRecord, ApprovalView, Caller } from '../base/model.js';
 import { humanFingerprint } from '../identity/codes.js';
-import { matchesPin, parsePin } from '../identity/pairing-pin.js';
+import { matchesPin, parsePin } from '../base/pairing-pin.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 import type { ParsedBody, ParsedQuery } from '../wire/http/schemas.js';
 

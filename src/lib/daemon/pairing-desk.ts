@@ -15,7 +15,7 @@ import { PalyraError } from '../base/errors.js';
 import { NODE_PROTOCOL, type ApprovalRecord, type InviteRecord, type MachineFacts } from '../base/model.js';
 import type { Random } from '../base/random.js';
 import { fingerprintOf, parsePublicKey } from '../identity/device-key.js';
-import { nonceCommitment, pairingPin, toPinVerifier } from '../identity/pairing-pin.js';
+import { nonceCommitment, pairingPin, toPinVerifier } from '../base/pairing-pin.js';
 import {
   awaitMessage,
   daemonProof,

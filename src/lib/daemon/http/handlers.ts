@@ -17,7 +17,9 @@ import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
+import { accessHandlers } from './access-routes.js';
 import { listAudit } from './audit-routes.js';
+import { loginHandlers } from './login-routes.js';
 
 /** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
 const DEADLINE_SLACK_MS = 5000;
@@ -164,6 +166,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       return { name, offers: runtime.overview.capability(name) };
     },
     'openapi.show': async () => deps.openApi(),
+    ...accessHandlers(),
+    ...loginHandlers(),
     'approvals.list': async ({ query }) => approvals.list(query),
     'approvals.show': async ({ param }) => approvals.show(param('id')),
     'approvals.approve': async ({ caller, param, body }) => approvals.approve(caller, param('id'), body),

@@ -128,6 +128,7 @@ export class Router {
       const { body, contentSecurityPolicy } = this.#deps.joinPage;
       return context.html(body, 200, { 'content-security-policy': contentSecurityPolicy });
     }
+    if (id === 'approve.page') throw new PalyraError('ROUTE_NOT_FOUND');
     if (id === 'metrics') {
       // Not held back until everything is durable: a disk that hangs is when somebody looks here.
       const { metrics } = this.#deps;

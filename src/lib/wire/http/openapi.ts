@@ -21,6 +21,7 @@ const API_VERSION = '1.0';
 const TEXT_ROUTES: Readonly<Record<Exclude<RouteId, schemas.JsonRouteId>, string>> = {
   'ca.show': 'application/x-pem-file',
   'join.page': 'text/html',
+  'approve.page': 'text/html',
   'events.stream': 'text/event-stream',
   'audit.export': 'application/x-ndjson',
   metrics: 'text/plain',
@@ -30,6 +31,7 @@ const WHO: Readonly<Record<Access, string>> = {
   anonymous: 'Anybody who can reach the listener.',
   viewer: 'Needs the role viewer or a higher one.',
   operator: 'Needs the role operator or a higher one.',
+  approver: 'Needs the role approver or a higher one.',
   owner: 'Needs the role owner.',
 };
 

@@ -4,13 +4,18 @@
  *
  * `access` is the policy row. A route without one does not type-check, and the daemon refuses a method that has none.
  */
+import type { Scope } from '../../base/access.js';
+import { SESSION_ROUTES } from './session-routes.js';
+
 export type Access =
   /** Anybody who can reach the listener. */
   | 'anonymous'
   /** Reads. */
   | 'viewer'
-  /** Runs capabilities, makes invites. */
+  /** Runs capabilities. */
   | 'operator'
+  /** Lets machines and people in: answers requests, makes invites. */
+  | 'approver'
   /** Everything: the local socket. */
   | 'owner';
 
@@ -19,6 +24,8 @@ export interface Route {
   /** Parameters in braces; a segment each, URI-encoded. */
   readonly path: string;
   readonly access: Access;
+  /** What a token must have been given to come here; null where no credential is needed, `session` for one's own session. */
+  readonly scope: Scope | 'session' | null;
   /** True: no effect, may be repeated by the client. */
   readonly safe: boolean;
   readonly summary: string;
@@ -35,6 +42,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/daemon',
     access: 'viewer',
+    scope: 'daemon:read',
     safe: true,
     summary: 'What the daemon is and where it listens',
   },
@@ -42,15 +50,24 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/daemon/stop',
     access: 'owner',
+    scope: 'daemon:write',
     safe: false,
     waits: true,
     summary: 'Stops the daemon, after running dispatches have ended if asked to',
   },
-  'nodes.list': { method: 'GET', path: '/v1/nodes', access: 'viewer', safe: true, summary: 'Every paired machine' },
+  'nodes.list': {
+    method: 'GET',
+    path: '/v1/nodes',
+    access: 'viewer',
+    scope: 'nodes:read',
+    safe: true,
+    summary: 'Every paired machine',
+  },
   'nodes.show': {
     method: 'GET',
     path: '/v1/nodes/{node}',
     access: 'viewer',
+    scope: 'nodes:read',
     safe: true,
     summary: 'One machine, by name, id or id prefix',
   },
@@ -58,20 +75,23 @@ export const ROUTES = routes({
     method: 'DELETE',
     path: '/v1/nodes/{node}',
     access: 'owner',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Revokes a machine and closes its connections',
   },
   'nodes.rename': {
     method: 'POST',
     path: '/v1/nodes/{node}/rename',
-    access: 'owner',
+    access: 'approver',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Gives a machine another name',
   },
   'nodes.label': {
     method: 'POST',
     path: '/v1/nodes/{node}/labels',
-    access: 'owner',
+    access: 'approver',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Sets labels of a machine and takes others away',
   },
@@ -79,6 +99,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/events',
     access: 'viewer',
+    scope: 'events:read',
     safe: true,
     waits: true,
     summary: 'What happens, as it happens: server-sent events, resumed with Last-Event-ID',
@@ -87,6 +108,7 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/nodes/{node}/dispatches',
     access: 'operator',
+    scope: 'invoke',
     safe: false,
     waits: true,
     keepsRecord: true,
@@ -96,6 +118,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/dispatches/{id}',
     access: 'viewer',
+    scope: 'dispatches:read',
     safe: true,
     waits: true,
     summary: 'One dispatch; with waitMs, when it is settled',
@@ -104,13 +127,15 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/dispatches/{id}/cancel',
     access: 'operator',
+    scope: 'dispatches:write',
     safe: false,
     summary: 'Asks the node to stop a dispatch',
   },
   'invites.create': {
     method: 'POST',
     path: '/v1/invites',
-    access: 'operator',
+    access: 'approver',
+    scope: 'invites:write',
     safe: false,
     summary: 'Makes an invite; the only answer with its code',
   },
@@ -118,6 +143,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/invites',
     access: 'viewer',
+    scope: 'invites:read',
     safe: true,
     summary: 'Every invite, without codes',
   },
@@ -125,6 +151,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/invites/{id}',
     access: 'viewer',
+    scope: 'invites:read',
     safe: true,
     waits: true,
     summary: 'One invite; with waitMs, when it changes',
@@ -132,7 +159,8 @@ export const ROUTES = routes({
   'invites.revoke': {
     method: 'DELETE',
     path: '/v1/invites/{id}',
-    access: 'operator',
+    access: 'approver',
+    scope: 'invites:write',
     safe: false,
     summary: 'Ends an invite',
   },
@@ -140,6 +168,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/dispatches',
     access: 'viewer',
+    scope: 'dispatches:read',
     safe: true,
     summary: 'Dispatches, open ones included, newest first; without input and output',
   },
@@ -147,6 +176,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/capabilities',
     access: 'viewer',
+    scope: 'nodes:read',
     safe: true,
     summary: 'What the fleet can do, and which nodes offer it',
   },
@@ -154,14 +184,23 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/capabilities/{name}',
     access: 'viewer',
+    scope: 'nodes:read',
     safe: true,
     summary: 'One capability with its schemas, as each group of nodes offers it',
   },
-  metrics: { method: 'GET', path: '/metrics', access: 'viewer', safe: true, summary: 'Measurements for Prometheus' },
+  metrics: {
+    method: 'GET',
+    path: '/metrics',
+    access: 'viewer',
+    scope: 'metrics:read',
+    safe: true,
+    summary: 'Measurements for Prometheus',
+  },
   'openapi.show': {
     method: 'GET',
     path: '/openapi.json',
     access: 'anonymous',
+    scope: null,
     safe: true,
     summary: 'This API as an OpenAPI 3.1 document',
   },
@@ -169,6 +208,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/approvals',
     access: 'viewer',
+    scope: 'approvals:read',
     safe: true,
     summary: 'What waits for a person, oldest first; with all=true, what was answered lately too',
   },
@@ -176,20 +216,23 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/approvals/{id}',
     access: 'viewer',
+    scope: 'approvals:read',
     safe: true,
     summary: 'One request, by id or its first characters',
   },
   'approvals.approve': {
     method: 'POST',
     path: '/v1/approvals/{id}/approve',
-    access: 'operator',
+    access: 'approver',
+    scope: 'approvals:decide',
     safe: false,
     summary: 'Says yes, with the PIN that the machine shows',
   },
   'approvals.reject': {
     method: 'POST',
     path: '/v1/approvals/{id}/reject',
-    access: 'operator',
+    access: 'approver',
+    scope: 'approvals:decide',
     safe: false,
     summary: 'Says no; the machine is told why',
   },
@@ -197,6 +240,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/audit',
     access: 'owner',
+    scope: 'audit:read',
     safe: true,
     summary: 'Who did what, from where; newest first',
   },
@@ -204,6 +248,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/audit/export',
     access: 'owner',
+    scope: 'audit:read',
     safe: true,
     summary: 'The audit log as it is, oldest first, one entry a line',
   },
@@ -211,23 +256,60 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/audit/verify',
     access: 'owner',
+    scope: 'audit:read',
     safe: true,
     waits: true,
     summary: 'Whether the audit log is whole and unchanged',
   },
-  healthz: { method: 'GET', path: '/healthz', access: 'anonymous', safe: true, summary: 'The process answers' },
-  readyz: { method: 'GET', path: '/readyz', access: 'anonymous', safe: true, summary: 'The daemon accepts work' },
-  'ca.show': { method: 'GET', path: '/ca', access: 'anonymous', safe: true, summary: 'The CA certificate, PEM' },
+  ...SESSION_ROUTES,
+  healthz: {
+    method: 'GET',
+    path: '/healthz',
+    access: 'anonymous',
+    scope: null,
+    safe: true,
+    summary: 'The process answers',
+  },
+  readyz: {
+    method: 'GET',
+    path: '/readyz',
+    access: 'anonymous',
+    scope: null,
+    safe: true,
+    summary: 'The daemon accepts work',
+  },
+  'ca.show': {
+    method: 'GET',
+    path: '/ca',
+    access: 'anonymous',
+    scope: null,
+    safe: true,
+    summary: 'The CA certificate, PEM',
+  },
   'join.page': {
     method: 'GET',
     path: '/j/{code}',
     access: 'anonymous',
+    scope: null,
     safe: true,
     summary: 'A page that says how to use the invite; spends nothing',
   },
 });
 
 export type RouteId = keyof typeof ROUTES;
+
+/**
+ * Sent with every answer and by our client with every request: the number of the contract. The client refuses to go on with another one.
+ * Within it routes and fields are only added.
+ */
+export const CONTRACT_HEADER = 'palyra-contract';
+export const CONTRACT = 1;
+/** A mutation by a session cookie must carry the session's CSRF token here. */
+export const CSRF_HEADER = 'x-palyra-csrf';
+/** `__Host-`: Secure, Path=/, no Domain; a subdomain or plain HTTP cannot set it. Source: RFC 6265bis, section 4.1.3.2. */
+export const SESSION_COOKIE = '__Host-palyra';
+/** Begins every token: `plt_<id without tok_>_<secret>`; secret scanners find it. */
+export const TOKEN_PREFIX = 'plt_';
 
 /** Media type of errors. RFC 9457. */
 export const PROBLEM_JSON = 'application/problem+json';

@@ -7,6 +7,7 @@
 import * as z from 'zod';
 import type { RouteId } from './routes.js';
 import { DISPATCH_STATE_NAMES, type JsonValue } from '../../base/model.js';
+import { SESSION_SCHEMAS } from './session-schemas.js';
 
 const timestamp = z.iso.datetime();
 export const jsonValue = z.json() as z.ZodType<JsonValue>;
@@ -137,7 +138,7 @@ export const daemonStatus = z.object({
 
 export const approvalView = z.object({
   id: z.string(),
-  kind: z.enum(['join']),
+  kind: z.enum(['join', 'login']),
   state: z.enum(['pending', 'approved', 'issued', 'rejected', 'expired', 'withdrawn']),
   subject: z.object({
     name: z.string(),
@@ -346,6 +347,7 @@ export const SCHEMAS = {
     answer: z.object({ entries: z.array(auditEntry), nextCursor: z.int().nullable() }),
   },
   'audit.verify': { query: none, body: none, answer: auditReport },
+  ...SESSION_SCHEMAS,
   healthz: { query: none, body: none, answer: z.object({ status: z.literal('ok') }) },
   readyz: { query: none, body: none, answer: z.object({ status: z.enum(['ready', 'stopping', 'read-only']) }) },
 } as const satisfies Partial<Record<RouteId, { query: z.ZodType; body: z.ZodType; answer: z.ZodType }>>;
