@@ -28,15 +28,17 @@ import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
 import { EventFeed } from './http/event-feed.js';
 import { createHandlers } from './http/handlers.js';
-import { createJoinPage } from './http/pages.js';
+import { createApprovePage, createJoinPage } from './http/pages.js';
 import { Router } from './http/router.js';
 import { HttpServer } from './http/server.js';
+import { ownerAccounts } from './owner-accounts.js';
 import { InviteDesk } from './invites.js';
 import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
 import { NodePort } from './node-port.js';
-import { PairingDesk } from './pairing-desk.js';
+import { LoginQueue } from './login-queue.js';
+import { PairingDesk, type DaemonFingerprints } from './pairing-desk.js';
 import { PublicPort } from './public-port.js';
 import { startTicker } from './ticker.js';
 import { listenTcp, type TlsFront } from './tls-front.js';
@@ -153,9 +155,16 @@ export class Daemon {
     lifecycle.add('metrics', () => metrics.close());
     let openApi: OpenApiDocument | null = null;
     const invites = new InviteDesk({ runtime, authority, random }, config, () => this.#ports.public);
+    const fingerprints: DaemonFingerprints = {
+      caSpkiSha256: authority.spkiSha256,
+      serverCertificateSha256: readCertificate(identity.server.certificatePem).fingerprint,
+    };
+    const sessions = ownerAccounts(config);
     const handlers = createHandlers({
       runtime,
       invites,
+      logins: new LoginQueue({ runtime, sessions, clock, random }, fingerprints),
+      accounts: sessions,
       trail: auditor.trail,
       clock,
       config,
@@ -174,6 +183,7 @@ export class Daemon {
       log: log.scope('http'),
       caPem: authority.certificatePem,
       joinPage: createJoinPage(),
+      approvePage: createApprovePage(),
       metrics,
       events: new EventFeed({ runtime, clock, log: log.scope('http') }),
       auditor,
@@ -181,7 +191,7 @@ export class Daemon {
     });
     this.#router = router;
     await this.#openLocalSocket(router);
-    await this.#openPorts(identity, runtime, router, auditor);
+    await this.#openPorts(identity, fingerprints, runtime, router, auditor);
     await this.#openConsole(router);
     log.info('daemon started', { listeners: this.#listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
   }
@@ -228,7 +238,13 @@ export class Daemon {
     this.#listeners.push({ purpose: 'local', url: `unix:${config.socketPath}` });
   }
 
-  async #openPorts(identity: DaemonIdentity, runtime: NodeRuntime, router: Router, auditor: Auditor): Promise<void> {
+  async #openPorts(
+    identity: DaemonIdentity,
+    fingerprints: DaemonFingerprints,
+    runtime: NodeRuntime,
+    router: Router,
+    auditor: Auditor,
+  ): Promise<void> {
     const { config } = this;
     const { clock, random, log } = this.#deps;
     const { authority } = identity;
@@ -238,13 +254,7 @@ export class Daemon {
       certificatePem: `${identity.server.certificatePem.trimEnd()}\n${authority.certificatePem}`,
     };
     const daemon = { name: config.daemonName, version: config.version };
-    const desk = new PairingDesk(
-      { runtime, clock, random },
-      {
-        caSpkiSha256: authority.spkiSha256,
-        serverCertificateSha256: readCertificate(server.certificatePem).fingerprint,
-      },
-    );
+    const desk = new PairingDesk({ runtime, clock, random }, fingerprints);
     const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, auditor, runtime }, server, {
       ...daemon,
       trustBundle: [authority.certificatePem],

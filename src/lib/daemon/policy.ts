@@ -16,6 +16,14 @@ export function assertAllowed(caller: Caller, access: Access): void {
   throw new PalyraError('PERMISSION_DENIED', { detail: `this needs the role ${access}` });
 }
 
+/** The local socket, or an operator who may do everything there is. */
+export function isOwner(caller: Caller): boolean {
+  return (
+    caller.kind === 'owner' ||
+    (caller.kind === 'operator' && caller.role === 'owner' && (caller.scopes ?? null) === null)
+  );
+}
+
 export type GrpcPort = 'public' | 'node-rpc';
 
 export interface GrpcRow {

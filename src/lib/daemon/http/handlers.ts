@@ -17,6 +17,8 @@ import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
+import type { LoginQueue } from '../login-queue.js';
+import type { Accounts } from '../session-starter.js';
 import { accessHandlers } from './access-routes.js';
 import { listAudit } from './audit-routes.js';
 import { loginHandlers } from './login-routes.js';
@@ -24,8 +26,16 @@ import { loginHandlers } from './login-routes.js';
 /** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
 const DEADLINE_SLACK_MS = 5000;
 
+/** Where a request came in. */
+export interface RequestOrigin {
+  readonly listener: 'local' | 'public' | 'console';
+  /** `local` on the local socket. */
+  readonly address: string;
+}
+
 export interface RouteRequest<R extends JsonRouteId> {
   readonly caller: Caller;
+  readonly origin: RequestOrigin;
   /** Every parameter the path names. */
   readonly param: (name: string) => string;
   readonly query: ParsedQuery<R>;
@@ -40,6 +50,12 @@ export interface RouteRequest<R extends JsonRouteId> {
   readonly note: (facts: AuditTarget) => void;
   /** For what is decided before it is answered: writes the entry now. */
   readonly decided: () => Promise<void>;
+  /** For a route that keeps its own record (`keepsRecord`) and is about to do more than that: writes the intent now. */
+  readonly begin: () => Promise<void>;
+  /** Nothing was changed: the audit log has nothing to tell. */
+  readonly unchanged: () => void;
+  /** Adds a Set-Cookie header. */
+  readonly setCookie: (value: string) => void;
 }
 
 export type Handlers = {
@@ -56,6 +72,8 @@ type Writable<T> = T extends readonly (infer Item)[]
 export interface HandlerDeps {
   readonly runtime: NodeRuntime;
   readonly invites: InviteDesk;
+  readonly logins: LoginQueue;
+  readonly accounts: Accounts;
   readonly trail: AuditLog;
   readonly clock: Clock;
   readonly config: DaemonConfig;
@@ -71,7 +89,7 @@ export interface HandlerDeps {
 
 export function createHandlers(deps: HandlerDeps): Handlers {
   const { runtime, invites, clock, config } = deps;
-  const approvals = new ApprovalDesk(runtime);
+  const approvals = new ApprovalDesk(runtime, deps.accounts);
   return {
     'daemon.status': async () => ({
       daemon: {
@@ -167,7 +185,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     },
     'openapi.show': async () => deps.openApi(),
     ...accessHandlers(),
-    ...loginHandlers(),
+    ...loginHandlers(deps.logins),
     'approvals.list': async ({ query }) => approvals.list(query),
     'approvals.show': async ({ param }) => approvals.show(param('id')),
     'approvals.approve': async ({ caller, param, body }) => approvals.approve(caller, param('id'), body),

@@ -19,7 +19,7 @@ import { assertAllowed } from '../policy.js';
 import { auditExport } from './audit-routes.js';
 import { readJsonBody } from './body.js';
 import type { EventFeed } from './event-feed.js';
-import type { Handlers, RouteRequest } from './handlers.js';
+import type { Handlers, RequestOrigin, RouteRequest } from './handlers.js';
 import type { Page } from './pages.js';
 
 /** What the listener knows about a request before anything in it is read. */
@@ -38,6 +38,7 @@ export interface RouterDeps {
   readonly log: Log;
   readonly caPem: string;
   readonly joinPage: Page;
+  readonly approvePage: Page;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly events: Pick<EventFeed, 'open'>;
   readonly auditor: Auditor;
@@ -112,8 +113,7 @@ export class Router {
     context.set('route', id);
     if (route.safe) return this.#run(id, route, context, null);
     const { entry, incoming } = context.env;
-    const address = entry.listener === 'local' ? 'local' : normalizeAddress(incoming.socket.remoteAddress);
-    const origin = { listener: entry.listener, address };
+    const origin = originOf(entry, incoming);
     const target = context.req.param() as Record<string, string>;
     return this.#deps.auditor.around({ actor: actorOf(entry.caller), origin, action: id, target }, (attempt) =>
       this.#run(id, route, context, attempt),
@@ -124,11 +124,10 @@ export class Router {
     const { entry, incoming, outgoing } = context.env;
     assertAllowed(entry.caller, route.access);
     if (id === 'ca.show') return context.body(this.#deps.caPem, 200, { 'content-type': 'application/x-pem-file' });
-    if (id === 'join.page') {
-      const { body, contentSecurityPolicy } = this.#deps.joinPage;
+    if (id === 'join.page' || id === 'approve.page') {
+      const { body, contentSecurityPolicy } = id === 'join.page' ? this.#deps.joinPage : this.#deps.approvePage;
       return context.html(body, 200, { 'content-security-policy': contentSecurityPolicy });
     }
-    if (id === 'approve.page') throw new PalyraError('ROUTE_NOT_FOUND');
     if (id === 'metrics') {
       // Not held back until everything is durable: a disk that hangs is when somebody looks here.
       const { metrics } = this.#deps;
@@ -156,6 +155,7 @@ export class Router {
     let status: 200 | 503 = 200;
     const answer = await this.#handle(id, {
       caller: entry.caller,
+      origin: originOf(entry, incoming),
       param: (name) => context.req.param(name) ?? '',
       query,
       body,
@@ -164,6 +164,9 @@ export class Router {
       setStatus: (other) => (status = other),
       note: (facts) => attempt?.note(facts),
       decided: () => attempt?.settle('ok') ?? Promise.resolve(),
+      begin: () => attempt?.begin() ?? Promise.resolve(),
+      unchanged: () => attempt?.unchanged(),
+      setCookie: (value) => context.header('set-cookie', value, { append: true }),
     });
     if (route.access !== 'anonymous') await this.#deps.durable();
     return context.json(answer, status);
@@ -192,10 +195,14 @@ export class Router {
   }
 }
 
-/** A QR code spells the link in upper case, so its page answers to `/J/` too. */
+function originOf({ listener }: Entry, incoming: HttpBindings['incoming']): RequestOrigin {
+  return { listener, address: listener === 'local' ? 'local' : normalizeAddress(incoming.socket.remoteAddress) };
+}
+
+/** A QR code spells the link in upper case, so its page answers to `/J/` too, and that of a request to `/A/`. */
 function toPatterns(path: string): string[] {
   const pattern = path.replace(/\{(\w+)\}/g, ':$1');
-  return pattern.startsWith('/j/') ? [pattern, pattern.replace('/j/', '/J/')] : [pattern];
+  return /^\/[ja]\//.test(pattern) ? [pattern, pattern.replace(/^\/\w/, (start) => start.toUpperCase())] : [pattern];
 }
 
 function assertHost(context: RouteContext): void {
