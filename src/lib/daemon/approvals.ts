@@ -4,6 +4,7 @@
  * Always true: a machine is let in by an approver or the owner; a program is logged in as whoever approves it, and as somebody else by the owner only; never
  * without its PIN, and never by a credential that is limited, because the session would not be.
  */
+import type { OperatorRecord } from '../base/access.js';
 import { toTimestamp } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
 import type { ApprovalRecord, ApprovalView, Caller, JoinRecord, LoginRecord } from '../base/model.js';
@@ -11,18 +12,15 @@ import { humanFingerprint } from '../identity/codes.js';
 import { matchesPin, parsePin } from '../base/pairing-pin.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 import type { ParsedBody, ParsedQuery } from '../wire/http/schemas.js';
-import type { Accounts, OperatorAccount } from './session-starter.js';
 import { assertAllowed, isOwner } from './policy.js';
 
-type ApprovalRuntime = Pick<NodeRuntime, 'approvals' | 'durable' | 'nodeDetails' | 'inviteView'>;
+type ApprovalRuntime = Pick<NodeRuntime, 'access' | 'approvals' | 'durable' | 'nodeDetails' | 'inviteView'>;
 
 export class ApprovalDesk {
   readonly #runtime: ApprovalRuntime;
-  readonly #accounts: Accounts;
 
-  constructor(runtime: ApprovalRuntime, accounts: Accounts) {
+  constructor(runtime: ApprovalRuntime) {
     this.#runtime = runtime;
-    this.#accounts = accounts;
   }
 
   async list(query: ParsedQuery<'approvals.list'>): Promise<{ requests: ApprovalView[] }> {
@@ -88,7 +86,7 @@ export class ApprovalDesk {
   }
 
   /** Whom the program may act as, if this caller says so. */
-  #whom(caller: Caller, asked: LoginRecord, as: string | undefined): OperatorAccount {
+  #whom(caller: Caller, asked: LoginRecord, as: string | undefined): OperatorRecord {
     assertAllowed(caller, 'viewer');
     if (caller.kind === 'operator' && (caller.scopes ?? null) !== null) {
       throw new PalyraError('PERMISSION_DENIED', {
@@ -97,17 +95,17 @@ export class ApprovalDesk {
     }
     const named = as ?? asked.operator;
     if (named === null || this.#isOwnName(caller, named))
-      return assertMatches(asked, this.#accounts.operatorOf(caller));
+      return assertMatches(asked, this.#runtime.access.operatorOf(caller));
     if (!isOwner(caller)) {
       throw new PalyraError('PERMISSION_DENIED', { detail: `only ${named} or the owner approves a login as ${named}` });
     }
-    const operator = assertMatches(asked, this.#accounts.findOperator(named));
+    const operator = assertMatches(asked, this.#runtime.access.findOperator(named));
     if (operator.state === 'active') return operator;
     throw new PalyraError('OPERATOR_NOT_FOUND', { detail: `${operator.name} is disabled` });
   }
 
   #isOwnName(caller: Caller, name: string): boolean {
-    return isSameName(this.#accounts.operatorOf(caller).name, name);
+    return isSameName(this.#runtime.access.operatorOf(caller).name, name);
   }
 
   #answer(approval: ApprovalRecord) {
@@ -168,7 +166,7 @@ function loginFacts({ client, address, grantedTo, operator }: LoginRecord) {
 }
 
 /** Whoever approves cannot make it somebody else's login than the one that was asked for. */
-function assertMatches(asked: LoginRecord, operator: OperatorAccount): OperatorAccount {
+function assertMatches(asked: LoginRecord, operator: OperatorRecord): OperatorRecord {
   if (asked.operator === null || isSameName(asked.operator, operator.name)) return operator;
   throw new PalyraError('REQUEST_INVALID', { detail: `the program asks to be logged in as ${asked.operator}` });
 }

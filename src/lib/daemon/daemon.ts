@@ -23,7 +23,7 @@ import { tellForgottenDispatches } from './audit-dispatches.js';
 import { auditEvents } from './audit-events.js';
 import { Auditor } from './auditor.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
-import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
+import { advertisedHosts, certificateHosts, parseDaemonConfig, hostNames, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
 import { EventFeed } from './http/event-feed.js';
@@ -31,8 +31,8 @@ import { createHandlers } from './http/handlers.js';
 import { createApprovePage, createJoinPage } from './http/pages.js';
 import { Router } from './http/router.js';
 import { HttpServer } from './http/server.js';
-import { ownerAccounts } from './owner-accounts.js';
 import { InviteDesk } from './invites.js';
+import { LoginDesk } from './login-desk.js';
 import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
@@ -58,7 +58,7 @@ export interface Stopped {
 /** The console and the local socket serve people and their programs on this machine. */
 const MAX_LOCAL_CONNECTIONS = 256;
 const CONSOLE_ADDRESS = '127.0.0.1';
-const CONSOLE_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+const CONSOLE_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
 const HTTP_CLOSE_GRACE_MS = 1000;
 const DRAIN_POLL_MS = 50;
 
@@ -159,13 +159,12 @@ export class Daemon {
       caSpkiSha256: authority.spkiSha256,
       serverCertificateSha256: readCertificate(identity.server.certificatePem).fingerprint,
     };
-    const sessions = ownerAccounts(config);
     const handlers = createHandlers({
       runtime,
       invites,
-      logins: new LoginQueue({ runtime, sessions, clock, random }, fingerprints),
-      accounts: sessions,
+      loginQueue: new LoginQueue({ runtime, clock, random }, fingerprints),
       trail: auditor.trail,
+      logins: new LoginDesk({ access: runtime.access, random }),
       clock,
       config,
       ca: authority,
@@ -187,6 +186,7 @@ export class Daemon {
       metrics,
       events: new EventFeed({ runtime, clock, log: log.scope('http') }),
       auditor,
+      access: runtime.access,
       durable: () => runtime.durable(),
     });
     this.#router = router;
@@ -255,11 +255,16 @@ export class Daemon {
     };
     const daemon = { name: config.daemonName, version: config.version };
     const desk = new PairingDesk({ runtime, clock, random }, fingerprints);
-    const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, auditor, runtime }, server, {
-      ...daemon,
-      trustBundle: [authority.certificatePem],
-      nodeEndpoints: () => advertisedHosts(config).map((host) => toAuthority(host, this.#ports.node)),
-    });
+    const publicPort = new PublicPort(
+      { clock, log: log.scope('pairing'), router, desk, auditor, runtime },
+      server,
+      {
+        ...daemon,
+        trustBundle: [authority.certificatePem],
+        nodeEndpoints: () => advertisedHosts(config).map((host) => toAuthority(host, this.#ports.node)),
+      },
+      hostNames(config),
+    );
     this.#lifecycle.add('public port', () => publicPort.close());
     const nodePort = new NodePort(
       { clock, log: log.scope('node'), runtime },

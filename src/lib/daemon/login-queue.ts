@@ -19,7 +19,6 @@ import type { NodeRuntime } from '../runtime/runtime.js';
 import { sourceKey } from './caller.js';
 import type { DaemonFingerprints } from './pairing-desk.js';
 import { PairingSessions } from './pairing-sessions.js';
-import type { SessionStarter, StartedSession } from './session-starter.js';
 
 const NONCE_BYTES = 32;
 /** 160 bits. */
@@ -27,7 +26,6 @@ const LOGIN_ID_BYTES = 20;
 
 export interface LoginQueueDeps {
   readonly runtime: Pick<NodeRuntime, 'logins'>;
-  readonly sessions: SessionStarter;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -95,34 +93,38 @@ export class LoginQueue {
   }
 
   /**
-   * The session of an approved login, or null when nobody has answered within `waitMs`. Throws LOGIN_UNKNOWN (also for a wrong secret and the second time),
-   * LOGIN_REJECTED, LOGIN_EXPIRED, ACCESS_FULL; the login is spent with the last.
+   * An approved login, spent: it opens one session, for the operator it was approved as. Null when nobody has answered within `waitMs`. Throws LOGIN_UNKNOWN
+   * (also for a wrong secret and the second time), LOGIN_REJECTED or LOGIN_EXPIRED.
    */
   async claim(o: {
     readonly loginId: string;
     readonly secret: string;
     readonly waitMs: number;
-    readonly address: string;
     readonly signal: AbortSignal;
     /** Runs before the login is spent; may refuse. */
-    readonly onApproved: (login: LoginRecord) => Promise<void>;
-  }): Promise<StartedSession | null> {
-    const { runtime, sessions } = this.#deps;
-    const asked = runtime.logins.find(o.loginId);
+    readonly onApproved: (grantedTo: Granted) => Promise<void>;
+  }): Promise<Granted | null> {
+    const { logins } = this.#deps.runtime;
+    const asked = logins.find(o.loginId);
     const shown = createHash('sha256').update(Buffer.from(o.secret, 'hex')).digest();
     if (!timingSafeEqual(shown, Buffer.from(asked.claimHash, 'hex'))) throw new PalyraError('LOGIN_UNKNOWN');
-    const login = await runtime.logins.awaitAnswer(asked, { timeoutMs: o.waitMs, signal: o.signal });
+    const login = await logins.awaitAnswer(asked, { timeoutMs: o.waitMs, signal: o.signal });
     if (login.state === 'pending') return null;
-    await o.onApproved(login);
-    const { client, grantedTo } = await runtime.logins.spend(login);
-    const words = `palyra ${client.version} on ${client.hostname}`;
-    return sessions
-      .startSession({ operatorId: grantedTo?.operatorId ?? '', address: o.address, client: words })
-      .catch((error: unknown) => {
-        if (PalyraError.from(error).reason !== 'OPERATOR_NOT_FOUND') throw error;
-        throw new PalyraError('LOGIN_REJECTED', {
-          detail: `${grantedTo?.name ?? 'who it was for'} has no account now`,
-        });
-      });
+    await o.onApproved(grantedBy(login));
+    return grantedBy(await logins.spend(login));
   }
+}
+
+/** What an approved login gives. */
+export interface Granted {
+  readonly requestId: string;
+  readonly operatorId: string;
+  readonly name: string;
+  /** What logged in, such as `palyra 0.1.0 on laptop`. */
+  readonly client: string;
+}
+
+function grantedBy({ id, grantedTo, client }: LoginRecord): Granted {
+  if (grantedTo === null) throw new PalyraError('LOGIN_UNKNOWN');
+  return { requestId: id, ...grantedTo, client: `palyra ${client.version} on ${client.hostname}` };
 }
