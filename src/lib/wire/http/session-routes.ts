@@ -11,6 +11,7 @@ export const SESSION_ROUTES = {
     scope: null,
     safe: false,
     waits: true,
+    beginsLate: true,
     summary: 'Begins a session with a password or a token; sets the cookie',
   },
   'session.show': {
