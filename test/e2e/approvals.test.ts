@@ -161,7 +161,7 @@ describe('a machine without an invite', function () {
     assertDocument(shown.document);
     assert.equal(shown.document.request.kind, 'login');
     const nobody = await sandbox.json(['approvals', 'approve', id, '--pin', program.pin, '--as', 'nobody']);
-    assert.deepEqual([nobody.code, nobody.document.error.code], [4, 'OPERATOR_NOT_FOUND']);
+    assert.deepEqual([nobody.code, nobody.document.error.code], [3, 'OPERATOR_NOT_FOUND']);
     const { code, document } = await sandbox.json(['approvals', 'approve', id, '--pin', program.pin]);
     assert.equal(code, 0, JSON.stringify(document));
     assertDocument(document);
