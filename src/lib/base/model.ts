@@ -22,6 +22,9 @@ export type Caller =
       readonly role: OperatorRole;
       /** The public id of the session or token it was by. */
       readonly credential?: string;
+      readonly operatorId?: string;
+      /** Null or absent: everything the role allows. */
+      readonly scopes?: readonly string[] | null;
     }
   | { readonly kind: 'device'; readonly nodeId: string; readonly serial: string; readonly address: string }
   | { readonly kind: 'anonymous'; readonly address: string };
@@ -205,69 +208,10 @@ export interface MachineFacts {
   readonly capabilities: readonly CapabilityDescriptor[];
 }
 
-/** What is kept of the PIN of a machine that asks: a salted hash, never the PIN. See `identity/pairing-pin.ts`. Hex. */
+/** What is kept of the PIN of whoever asks: a salted hash, never the PIN. See `base/pairing-pin.ts`. Hex. */
 export interface PinVerifier {
   readonly salt: string;
   readonly hash: string;
-}
-
-/** Something that waits, or waited, for an answer: a person's or an invite's. Decided once, never changed. */
-export interface ApprovalRecord {
-  /** `req_` and six Crockford characters; stable over retries of the same device key. */
-  readonly id: string;
-  readonly kind: 'join';
-  readonly state: ApprovalState;
-  readonly requestedName: string | null;
-  readonly keyFingerprint: string;
-  /** SPKI DER of the device key, base64. */
-  readonly publicKey: string;
-  readonly facts: MachineFacts;
-  readonly address: string;
-  readonly inviteId: string | null;
-  readonly requestedAt: number;
-  readonly expiresAt: number;
-  readonly decidedAt: number | null;
-  readonly decidedBy: string | null;
-  readonly rejectReason: string | null;
-  readonly nodeId: string | null;
-  /** PEM, once issued. Public by nature. */
-  readonly certificate: string | null;
-  /** The machine asked without an invite: who approves it types the PIN that it shows. */
-  readonly pin?: PinVerifier;
-  /** Wrong PINs typed, and how often the machine asked for another one; both are bounded. */
-  readonly wrongPins?: number;
-  readonly pinRenewals?: number;
-}
-
-/** A request as people and programs see it; the id of the device key stands in for the key. */
-export interface ApprovalView {
-  readonly id: string;
-  readonly kind: 'join';
-  readonly state: ApprovalState;
-  readonly subject: {
-    readonly name: string;
-    readonly hostname: string;
-    readonly platform: string;
-    readonly arch: string;
-    readonly version: string;
-    readonly address: string;
-    /** The first 80 bits of SHA-256 over the device key, in groups of four. */
-    readonly keyWords: string;
-    readonly purpose: string | null;
-  };
-  /** Capabilities it announces. */
-  readonly wants: readonly string[];
-  readonly replaces: null;
-  readonly requestedAt: string;
-  readonly expiresAt: string;
-  /** Whether an operator of the daemon may answer; what is asked at the machine itself is false. */
-  readonly answerableHere: boolean;
-  /** Approving it takes the PIN shown by the machine; otherwise its invite's code has proven it. */
-  readonly pinRequired: boolean;
-  readonly decidedAt: string | null;
-  readonly decidedBy: string | null;
-  readonly reason: string | null;
-  readonly nodeId: string | null;
 }
 
 // ── Dispatches ───────────────────────────────────────────────────────────────
