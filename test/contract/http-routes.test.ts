@@ -27,6 +27,9 @@ const REASONS_OF_INPUT = new Set([
   'INVITE_NOT_FOUND',
   'CAPABILITY_NOT_FOUND',
   'APPROVAL_NOT_FOUND',
+  'SESSION_NOT_FOUND',
+  'OPERATOR_NOT_FOUND',
+  'TOKEN_NOT_FOUND',
   'REQUEST_INVALID',
 ]);
 
@@ -43,7 +46,7 @@ describe('the HTTP API', () => {
   describe('every route', () => {
     for (const [id, route] of ALL) {
       it(`${id} is served, and asks who is calling: ${route.access}`, async () => {
-        const params = { node: 'nobody', id: 'nothing', code: 'K7QF2M9D4TXW', name: 'no.such' };
+        const params = { node: 'nobody', id: 'nothing', operator: 'nobody', code: 'K7QF2M9D4TXW', name: 'no.such' };
         const what = {
           method: route.method,
           path: toPath(id, params),
@@ -200,7 +203,7 @@ describe('the HTTP API', () => {
     for (const host of ['localhost', 'LOCALHOST:7442', '127.0.0.1:1', '[::1]:7442'])
       assert.equal((await as(host)).status, 200);
     for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.nip.io:7442', '[::2]']) {
-      assert.equal((await as(host)).json.reason, 'PERMISSION_DENIED', host);
+      assert.equal((await as(host)).json.reason, 'ORIGIN_REFUSED', host);
     }
   });
 

@@ -8,6 +8,17 @@ import type { OperatorRole } from './model.js';
 /** Lowest first; each includes those before it. */
 export const OPERATOR_ROLES = ['viewer', 'operator', 'approver', 'owner'] as const satisfies readonly OperatorRole[];
 
+/** The one that may do less. */
+export function lowerRole(a: OperatorRole, b: OperatorRole): OperatorRole {
+  return OPERATOR_ROLES.indexOf(a) < OPERATOR_ROLES.indexOf(b) ? a : b;
+}
+
+/** Whether a grant holds what is asked for. `invoke` holds every `invoke:<capability>`. Null grants everything. */
+export function holdsScope(granted: readonly string[] | null, asked: string): boolean {
+  if (granted === null) return true;
+  return granted.includes(asked) || (asked.startsWith('invoke:') && granted.includes('invoke'));
+}
+
 /**
  * What a token may be limited to. A route names the one it needs. `invoke:<capability>` is `invoke` for that capability alone.
  * `session` is everybody's own session and needs no grant.
@@ -91,6 +102,8 @@ export interface TokenRecord {
   /** SHA-256 of the secret; hex. */
   readonly secretHash: string;
   readonly scopes: readonly GrantedScope[];
+  /** The role of whoever made it: it acts with the lower one of this and its operator's present role. */
+  readonly maxRole: OperatorRole;
   readonly createdAt: number;
   readonly createdBy: string;
   /** At most a year after `createdAt`. */

@@ -23,7 +23,7 @@ import { tellForgottenDispatches } from './audit-dispatches.js';
 import { auditEvents } from './audit-events.js';
 import { Auditor } from './auditor.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
-import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
+import { advertisedHosts, certificateHosts, parseDaemonConfig, hostNames, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
 import { EventFeed } from './http/event-feed.js';
@@ -32,6 +32,7 @@ import { createJoinPage } from './http/pages.js';
 import { Router } from './http/router.js';
 import { HttpServer } from './http/server.js';
 import { InviteDesk } from './invites.js';
+import { LoginDesk } from './login-desk.js';
 import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
@@ -56,7 +57,7 @@ export interface Stopped {
 /** The console and the local socket serve people and their programs on this machine. */
 const MAX_LOCAL_CONNECTIONS = 256;
 const CONSOLE_ADDRESS = '127.0.0.1';
-const CONSOLE_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+const CONSOLE_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
 const HTTP_CLOSE_GRACE_MS = 1000;
 const DRAIN_POLL_MS = 50;
 
@@ -157,6 +158,7 @@ export class Daemon {
       runtime,
       invites,
       trail: auditor.trail,
+      logins: new LoginDesk({ access: runtime.access, random }),
       clock,
       config,
       ca: authority,
@@ -177,6 +179,7 @@ export class Daemon {
       metrics,
       events: new EventFeed({ runtime, clock, log: log.scope('http') }),
       auditor,
+      access: runtime.access,
       durable: () => runtime.durable(),
     });
     this.#router = router;
@@ -245,11 +248,16 @@ export class Daemon {
         serverCertificateSha256: readCertificate(server.certificatePem).fingerprint,
       },
     );
-    const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, auditor, runtime }, server, {
-      ...daemon,
-      trustBundle: [authority.certificatePem],
-      nodeEndpoints: () => advertisedHosts(config).map((host) => toAuthority(host, this.#ports.node)),
-    });
+    const publicPort = new PublicPort(
+      { clock, log: log.scope('pairing'), router, desk, auditor, runtime },
+      server,
+      {
+        ...daemon,
+        trustBundle: [authority.certificatePem],
+        nodeEndpoints: () => advertisedHosts(config).map((host) => toAuthority(host, this.#ports.node)),
+      },
+      hostNames(config),
+    );
     this.#lifecycle.add('public port', () => publicPort.close());
     const nodePort = new NodePort(
       { clock, log: log.scope('node'), runtime },

@@ -4,7 +4,8 @@
  */
 import { PalyraError } from '../base/errors.js';
 import type { Caller, OperatorRole } from '../base/model.js';
-import type { Access } from '../wire/http/routes.js';
+import { holdsScope } from '../base/access.js';
+import type { Access, Route } from '../wire/http/routes.js';
 
 /** Higher includes lower. `approver` may do what an operator may, and answer requests. */
 const RANK: Readonly<Record<OperatorRole, number>> = { viewer: 1, operator: 2, approver: 3, owner: 4 };
@@ -14,6 +15,18 @@ export function assertAllowed(caller: Caller, access: Access): void {
   if (caller.kind === 'anonymous') throw new PalyraError('UNAUTHENTICATED');
   if (caller.kind === 'operator' && RANK[caller.role] >= RANK[access]) return;
   throw new PalyraError('PERMISSION_DENIED', { detail: `this needs the role ${access}` });
+}
+
+/**
+ * What a credential was limited to. A route that asks for `invoke` lets in who may invoke anything at all; the handler asks again for the capability.
+ * Throws SCOPE_MISSING.
+ */
+export function assertScope(caller: Caller, scope: Route['scope'] | `invoke:${string}`): void {
+  if (caller.kind !== 'operator' || scope === null || scope === 'session') return;
+  const granted = caller.scopes ?? null;
+  if (holdsScope(granted, scope)) return;
+  if (scope === 'invoke' && granted?.some((held) => held.startsWith('invoke:')) === true) return;
+  throw new PalyraError('SCOPE_MISSING', { detail: scope, details: { scope } });
 }
 
 export type GrpcPort = 'public' | 'node-rpc';

@@ -52,6 +52,7 @@ export class RuntimeCore {
   readonly waiters: Waiters;
   readonly heartbeatMs: number;
   readonly revokedListeners = new Set<(nodeId: string) => void>();
+  readonly endedListeners = new Set<(credentials: ReadonlySet<string>) => void>();
   readonly fatalListeners = new Set<(error: PalyraError) => void>();
   readonly #committer: Committer;
   /** The link each message is meant for: the one open when it was decided, not one that takes over before it is released. */
@@ -140,6 +141,10 @@ export class RuntimeCore {
       if (link !== null && this.links.get(link.nodeId) === link) link.sink.send(entry.message);
     }
     for (const nodeId of tx.revokedNodes) this.#endRevoked(nodeId);
+    if (tx.endedCredentials.length > 0) {
+      const ended = new Set(tx.endedCredentials);
+      for (const listener of this.endedListeners) listener(ended);
+    }
     for (const event of tx.events) this.events.publish(event, tx.now.wall);
     for (const id of tx.settledIds) this.waiters.wake(`dispatch:${id}`);
     for (const id of tx.touchedInvites) this.waiters.wake(`invite:${id}`);

@@ -5,6 +5,7 @@
  * are durable, and lets callers wait. It opens no socket, reads no file and has no clock of its own. All listeners see only this class.
  */
 import { monotonicFactory } from 'ulid';
+import { Access } from './access.js';
 import { callerName } from './caller-name.js';
 import { Approvals } from './approvals.js';
 import { RuntimeCore } from './core.js';
@@ -47,6 +48,8 @@ export class NodeRuntime {
   readonly overview: Overview;
   /** Names and labels. */
   readonly fleet: Fleet;
+  /** Operators, their sessions and tokens. */
+  readonly access: Access;
   readonly #core: RuntimeCore;
   readonly #ulid: () => string;
   #bootEpoch = 0;
@@ -60,7 +63,8 @@ export class NodeRuntime {
     this.#core = core;
     this.overview = new Overview(core);
     this.fleet = new Fleet(core);
-    this.#upkeep = new Upkeep(core);
+    this.access = new Access(core);
+    this.#upkeep = new Upkeep(core, this.access);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
     this.approvals = new Approvals(core, () => `nod_${this.#ulid()}`);
   }
@@ -76,6 +80,7 @@ export class NodeRuntime {
       ownerName: row?.ownerName ?? options.ownerName,
       createdAt: row?.createdAt ?? tx.now.wall,
     });
+    runtime.access.begin(tx);
     await runtime.#core.commit(tx);
     return runtime;
   }

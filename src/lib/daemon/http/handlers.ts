@@ -17,8 +17,11 @@ import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
+import { assertScope } from '../policy.js';
+import type { LoginDesk } from '../login-desk.js';
 import { accessHandlers } from './access-routes.js';
 import { listAudit } from './audit-routes.js';
+import type { Credential } from './authenticator.js';
 import { loginHandlers } from './login-routes.js';
 
 /** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
@@ -34,6 +37,14 @@ export interface RouteRequest<R extends JsonRouteId> {
   readonly signal: AbortSignal;
   /** Runs once the answer has been handed to the network. */
   readonly afterAnswer: (action: () => void) => void;
+  /** How the caller is known; `none` on routes for anybody, whatever the request carries. */
+  readonly credential: Credential;
+  /** Where it comes from: an address, or `local` for the local socket. */
+  readonly address: string;
+  /** The live session whose cookie came with a request to log in: the new one takes its place. */
+  readonly replaces: string | null;
+  /** A header of the answer, also of a refusal. */
+  readonly setHeader: (name: string, value: string) => void;
   /** Another status than 200. */
   readonly setStatus: (status: 503) => void;
   /** Tells the audit log more about what the request is done to. Never anything secret. */
@@ -57,6 +68,7 @@ export interface HandlerDeps {
   readonly runtime: NodeRuntime;
   readonly invites: InviteDesk;
   readonly trail: AuditLog;
+  readonly logins: LoginDesk;
   readonly clock: Clock;
   readonly config: DaemonConfig;
   readonly ca: { readonly fingerprint: string; readonly notAfter: number };
@@ -108,6 +120,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'dispatches.create': async ({ caller, param, body, signal, note, decided }) => {
       const inputJson = JSON.stringify(body.input);
       const inputSha256 = createHash('sha256').update(inputJson).digest('hex');
+      assertScope(caller, `invoke:${body.capability}`);
       note({ capability: body.capability, inputSha256, inputBytes: Buffer.byteLength(inputJson) });
       if (Buffer.byteLength(inputJson) > MAX_INPUT_BYTES) throw new PalyraError('INPUT_TOO_LARGE');
       const dispatch = await runtime.requestDispatch(caller, {
@@ -166,7 +179,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       return { name, offers: runtime.overview.capability(name) };
     },
     'openapi.show': async () => deps.openApi(),
-    ...accessHandlers(),
+    ...accessHandlers(deps),
     ...loginHandlers(),
     'approvals.list': async ({ query }) => approvals.list(query),
     'approvals.show': async ({ param }) => approvals.show(param('id')),

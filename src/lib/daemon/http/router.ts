@@ -1,6 +1,6 @@
 /**
- * One Hono application from the route table. For each request, in this order: listener and Host, caller, policy row, input against its
- * schema, handler, answer. Anything that goes wrong leaves as `application/problem+json`, with the same headers as everything else.
+ * One Hono application from the route table. For each request, in this order: Host, admission (`admission.ts`), input against its schema, handler,
+ * answer. A wait or stream ends when the session or token it was opened with does. Anything that goes wrong leaves as `application/problem+json`, with the same headers as everything else.
  *
  * Paths are never logged: a link's path is a secret until it is used.
  */
@@ -11,16 +11,19 @@ import { PalyraError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Caller } from '../../base/model.js';
 import { toProblem } from '../../wire/http/problem.js';
-import { PROBLEM_JSON, ROUTES, type Route, type RouteId } from '../../wire/http/routes.js';
+import { CONTRACT, CONTRACT_HEADER, PROBLEM_JSON, ROUTES, type Route, type RouteId } from '../../wire/http/routes.js';
 import { SCHEMAS, auditExportQuery, type JsonRouteId } from '../../wire/http/schemas.js';
+import type { Access } from '../../runtime/access.js';
 import { actorOf, type Attempt, type Auditor } from '../auditor.js';
 import { normalizeAddress } from '../caller.js';
-import { assertAllowed } from '../policy.js';
+import { admit, type Admission } from './admission.js';
 import { auditExport } from './audit-routes.js';
+import { Authenticator } from './authenticator.js';
 import { readJsonBody } from './body.js';
 import type { EventFeed } from './event-feed.js';
 import type { Handlers, RouteRequest } from './handlers.js';
 import type { Page } from './pages.js';
+import { assertHost } from './site-check.js';
 
 /** What the listener knows about a request before anything in it is read. */
 export interface Entry {
@@ -28,7 +31,7 @@ export interface Entry {
   readonly listener: 'local' | 'public' | 'console';
   /** Over TLS. */
   readonly secure: boolean;
-  /** Only these host names may be in the Host header: keeps web pages that rebind a name to loopback out. Absent: any. */
+  /** Only these canonical host names may be in the Host header. Absent on the local socket only: any. */
   readonly hostNames?: ReadonlySet<string>;
 }
 
@@ -41,11 +44,12 @@ export interface RouterDeps {
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly events: Pick<EventFeed, 'open'>;
   readonly auditor: Auditor;
+  readonly access: Pick<Access, 'sessions' | 'tokens' | 'onEnded'>;
   /** Resolves when everything decided so far is durable: nothing is shown that a crash could take back. */
   durable(): Promise<void>;
 }
 
-type Env = { Bindings: HttpBindings & { entry: Entry }; Variables: { route: RouteId } };
+type Env = { Bindings: HttpBindings & { entry: Entry }; Variables: { route: RouteId; caller: Caller['kind'] } };
 type RouteContext = Context<Env>;
 
 const API_POLICY = "default-src 'none'; frame-ancestors 'none'";
@@ -53,19 +57,24 @@ const API_POLICY = "default-src 'none'; frame-ancestors 'none'";
 export class Router {
   readonly #deps: RouterDeps;
   readonly #app = new Hono<Env>({ strict: true });
-  readonly #waits = new Set<AbortController>();
+  readonly #authenticator: Authenticator;
+  /** Requests under way, each with the session or token it came with. */
+  readonly #waits = new Map<AbortController, string | null>();
   #over: PalyraError | null = null;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
+    this.#authenticator = new Authenticator(deps.access);
+    deps.access.onEnded((ended) => this.#endWaits(ended));
     this.#app.use('*', async (context: RouteContext, next) => {
       const startedAt = deps.clock.monotonic();
-      assertHost(context);
+      const { entry, incoming } = context.env;
+      if (entry.hostNames !== undefined) assertHost(incoming, entry.hostNames);
       await next();
       deps.log.debug('request', {
         route: context.get('route') ?? 'none',
         status: context.res.status,
-        caller: context.env.entry.caller.kind,
+        caller: context.get('caller') ?? entry.caller.kind,
         ms: Math.round(deps.clock.monotonic() - startedAt),
       });
     });
@@ -104,25 +113,39 @@ export class Router {
   /** Ends every wait; the requests are answered with `error`, and so is who asks for a stream from now on. */
   abortWaits(error: PalyraError): void {
     this.#over = error;
-    for (const controller of this.#waits) controller.abort(error);
+    for (const controller of this.#waits.keys()) controller.abort(error);
+  }
+
+  #endWaits(ended: ReadonlySet<string>): void {
+    for (const [controller, credential] of this.#waits) {
+      if (credential !== null && ended.has(credential)) controller.abort(new PalyraError('SESSION_ENDED'));
+    }
   }
 
   /** What changes something leaves one entry in the audit log, refused or not; its answer waits for it. */
   #audited(id: RouteId, route: Route, context: RouteContext): Promise<Response> {
     context.set('route', id);
-    if (route.safe) return this.#run(id, route, context, null);
     const { entry, incoming } = context.env;
-    const address = entry.listener === 'local' ? 'local' : normalizeAddress(incoming.socket.remoteAddress);
-    const origin = { listener: entry.listener, address };
+    const admission = admit(this.#authenticator, { route, entry, incoming });
+    const { caller } = admission.identity;
+    context.set('caller', caller.kind);
+    if (route.safe) return this.#run(id, route, context, admission, null);
+    const origin = { listener: entry.listener, address: addressOf(context) };
     const target = context.req.param() as Record<string, string>;
-    return this.#deps.auditor.around({ actor: actorOf(entry.caller), origin, action: id, target }, (attempt) =>
-      this.#run(id, route, context, attempt),
+    return this.#deps.auditor.around({ actor: actorOf(caller), origin, action: id, target }, (attempt) =>
+      this.#run(id, route, context, admission, attempt),
     );
   }
 
-  async #run(id: RouteId, route: Route, context: RouteContext, attempt: Attempt | null): Promise<Response> {
-    const { entry, incoming, outgoing } = context.env;
-    assertAllowed(entry.caller, route.access);
+  async #run(
+    id: RouteId,
+    route: Route,
+    context: RouteContext,
+    { identity, refusal }: Admission,
+    attempt: Attempt | null,
+  ): Promise<Response> {
+    const { incoming, outgoing } = context.env;
+    if (refusal !== null) throw refusal;
     if (id === 'ca.show') return context.body(this.#deps.caPem, 200, { 'content-type': 'application/x-pem-file' });
     if (id === 'join.page') {
       const { body, contentSecurityPolicy } = this.#deps.joinPage;
@@ -139,7 +162,8 @@ export class Router {
       return auditExport(this.#deps.auditor.trail, query as { after: number; limit?: number });
     }
     const controller = new AbortController();
-    this.#waits.add(controller);
+    const { credential } = identity;
+    this.#waits.set(controller, 'id' in credential ? credential.id : null);
     outgoing.once('close', () => {
       this.#waits.delete(controller);
       if (!outgoing.writableFinished) controller.abort(new PalyraError('CANCELLED', { detail: 'the client is gone' }));
@@ -154,19 +178,24 @@ export class Router {
     const body = validate(schema.body, route.method === 'POST' ? await readJsonBody(incoming) : {}, 'body');
     if (route.keepsRecord !== true) await attempt?.begin();
     let status: 200 | 503 = 200;
+    const headers: Record<string, string> = {};
     const answer = await this.#handle(id, {
-      caller: entry.caller,
+      caller: identity.caller,
+      credential,
+      address: addressOf(context),
+      replaces: route.access === 'anonymous' ? this.#authenticator.presentedSession(incoming) : null,
       param: (name) => context.req.param(name) ?? '',
       query,
       body,
       signal: controller.signal,
       afterAnswer: (action) => outgoing.once('close', action),
+      setHeader: (name, value) => (headers[name] = value),
       setStatus: (other) => (status = other),
       note: (facts) => attempt?.note(facts),
       decided: () => attempt?.settle('ok') ?? Promise.resolve(),
     });
     if (route.access !== 'anonymous') await this.#deps.durable();
-    return context.json(answer, status);
+    return context.json(answer, status, headers);
   }
 
   /** The table guarantees that id, query and body belong together; TypeScript cannot follow the correlation through a variable id. */
@@ -187,7 +216,12 @@ export class Router {
     const unread = !context.env.incoming.complete;
     return Response.json(problem, {
       status: problem.status,
-      headers: { 'content-type': PROBLEM_JSON, ...(unread ? { connection: 'close' } : {}), ...headers },
+      headers: {
+        'content-type': PROBLEM_JSON,
+        ...(unread ? { connection: 'close' } : {}),
+        ...retryAfter(error),
+        ...headers,
+      },
     });
   }
 }
@@ -198,13 +232,14 @@ function toPatterns(path: string): string[] {
   return pattern.startsWith('/j/') ? [pattern, pattern.replace('/j/', '/J/')] : [pattern];
 }
 
-function assertHost(context: RouteContext): void {
-  const { entry, incoming } = context.env;
-  if (entry.hostNames === undefined) return;
-  const name = (incoming.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
-  if (!entry.hostNames.has(name)) {
-    throw new PalyraError('PERMISSION_DENIED', { detail: 'this listener answers only under the names of loopback' });
-  }
+function addressOf({ env: { entry, incoming } }: RouteContext): string {
+  return entry.listener === 'local' ? 'local' : normalizeAddress(incoming.socket.remoteAddress);
+}
+
+/** Whole seconds, rounded up. RFC 9110, section 10.2.3. */
+function retryAfter({ details }: PalyraError): Record<string, string> {
+  const { retryAfterMs } = details;
+  return typeof retryAfterMs === 'number' ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } : {};
 }
 
 interface Schema {
@@ -229,7 +264,9 @@ function validate(schema: Schema, value: unknown, where: 'query' | 'body'): unkn
 
 function setCommonHeaders(headers: Headers, secure: boolean): void {
   headers.set('x-content-type-options', 'nosniff');
+  headers.set(CONTRACT_HEADER, String(CONTRACT));
   headers.set('cache-control', 'no-store');
+  headers.set('vary', 'cookie, authorization, origin, sec-fetch-site');
   headers.set('referrer-policy', 'no-referrer');
   headers.set('cross-origin-resource-policy', 'same-origin');
   if (!headers.has('content-security-policy')) headers.set('content-security-policy', API_POLICY);
