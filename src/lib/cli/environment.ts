@@ -24,6 +24,8 @@ export function takeVariable(name: string, env: NodeJS.ProcessEnv = process.env)
 /** The variables this version understands; another `PALYRA_…` name is most likely a typo and gets a warning. */
 export const VARIABLES: readonly string[] = [
   'PALYRA_CAPABILITY_MODULES',
+  'PALYRA_CONTEXT',
+  'PALYRA_DAEMON',
   'PALYRA_HOME',
   'PALYRA_INVITE',
   'PALYRA_INVITE_FILE',
@@ -32,4 +34,6 @@ export const VARIABLES: readonly string[] = [
   'PALYRA_LOG_LEVEL',
   'PALYRA_NODE_NAME',
   'PALYRA_NO_INPUT',
+  'PALYRA_TOKEN',
+  'PALYRA_TOKEN_FILE',
 ];
