@@ -105,7 +105,7 @@ function assertRow(id: RouteId, route: Route, row: Record<string, string>): void
   }
   assert.equal(row['anonymous'], '401 UNAUTHENTICATED');
   for (const role of ROLES) {
-    const allowed = ROLES.indexOf(role) >= ROLES.indexOf(route.access);
+    const allowed: boolean = ROLES.indexOf(role) >= ROLES.indexOf(route.access);
     assert.equal(isRefused(role), !allowed, `${id} as ${role}: ${row[role]}`);
   }
   if (route.scope === 'session') assert.equal(isRefused(WRONG), false);

@@ -48,10 +48,10 @@ function waitOf(tx: Transaction, key: string, bucket: Bucket): number {
   return Math.max(0, fullAt(tx, key, bucket) - (bucket.capacity - 1) * bucket.everyMs - tx.now.wall);
 }
 
-/** Never later than that of an empty bucket: a wall clock that is set back must not lock anybody out. */
+/** Later than that of an empty bucket: the wall clock was set back since. The bucket begins anew then, or it would be shut until the clock is there again. */
 function fullAt(tx: Transaction, key: string, bucket: Bucket): number {
-  const empty = tx.now.wall + bucket.capacity * bucket.everyMs;
-  return Math.min(tx.tables.loginTries.get(key)?.fullAt ?? 0, empty);
+  const stored = tx.tables.loginTries.get(key)?.fullAt ?? 0;
+  return stored > tx.now.wall + bucket.capacity * bucket.everyMs ? 0 : stored;
 }
 
 function bucketKey(kind: 'account' | 'source', text: string): string {
