@@ -28,7 +28,7 @@ import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
 import { EventFeed } from './http/event-feed.js';
 import { createHandlers } from './http/handlers.js';
-import { createJoinPage } from './http/pages.js';
+import { createApprovePage, createJoinPage } from './http/pages.js';
 import { Router } from './http/router.js';
 import { HttpServer } from './http/server.js';
 import { InviteDesk } from './invites.js';
@@ -37,7 +37,8 @@ import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
 import { NodePort } from './node-port.js';
-import { PairingDesk } from './pairing-desk.js';
+import { LoginQueue } from './login-queue.js';
+import { PairingDesk, type DaemonFingerprints } from './pairing-desk.js';
 import { PublicPort } from './public-port.js';
 import { startTicker } from './ticker.js';
 import { listenTcp, type TlsFront } from './tls-front.js';
@@ -154,9 +155,14 @@ export class Daemon {
     lifecycle.add('metrics', () => metrics.close());
     let openApi: OpenApiDocument | null = null;
     const invites = new InviteDesk({ runtime, authority, random }, config, () => this.#ports.public);
+    const fingerprints: DaemonFingerprints = {
+      caSpkiSha256: authority.spkiSha256,
+      serverCertificateSha256: readCertificate(identity.server.certificatePem).fingerprint,
+    };
     const handlers = createHandlers({
       runtime,
       invites,
+      loginQueue: new LoginQueue({ runtime, clock, random }, fingerprints),
       trail: auditor.trail,
       logins: new LoginDesk({ access: runtime.access, random }),
       clock,
@@ -176,6 +182,7 @@ export class Daemon {
       log: log.scope('http'),
       caPem: authority.certificatePem,
       joinPage: createJoinPage(),
+      approvePage: createApprovePage(),
       metrics,
       events: new EventFeed({ runtime, clock, log: log.scope('http') }),
       auditor,
@@ -184,7 +191,7 @@ export class Daemon {
     });
     this.#router = router;
     await this.#openLocalSocket(router);
-    await this.#openPorts(identity, runtime, router, auditor);
+    await this.#openPorts(identity, fingerprints, runtime, router, auditor);
     await this.#openConsole(router);
     log.info('daemon started', { listeners: this.#listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
   }
@@ -231,7 +238,13 @@ export class Daemon {
     this.#listeners.push({ purpose: 'local', url: `unix:${config.socketPath}` });
   }
 
-  async #openPorts(identity: DaemonIdentity, runtime: NodeRuntime, router: Router, auditor: Auditor): Promise<void> {
+  async #openPorts(
+    identity: DaemonIdentity,
+    fingerprints: DaemonFingerprints,
+    runtime: NodeRuntime,
+    router: Router,
+    auditor: Auditor,
+  ): Promise<void> {
     const { config } = this;
     const { clock, random, log } = this.#deps;
     const { authority } = identity;
@@ -241,13 +254,7 @@ export class Daemon {
       certificatePem: `${identity.server.certificatePem.trimEnd()}\n${authority.certificatePem}`,
     };
     const daemon = { name: config.daemonName, version: config.version };
-    const desk = new PairingDesk(
-      { runtime, clock, random },
-      {
-        caSpkiSha256: authority.spkiSha256,
-        serverCertificateSha256: readCertificate(server.certificatePem).fingerprint,
-      },
-    );
+    const desk = new PairingDesk({ runtime, clock, random }, fingerprints);
     const publicPort = new PublicPort(
       { clock, log: log.scope('pairing'), router, desk, auditor, runtime },
       server,

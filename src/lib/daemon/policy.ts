@@ -17,6 +17,14 @@ export function assertAllowed(caller: Caller, access: Access): void {
   throw new PalyraError('PERMISSION_DENIED', { detail: `this needs the role ${access}` });
 }
 
+/** The local socket, or an operator who may do everything there is. */
+export function isOwner(caller: Caller): boolean {
+  return (
+    caller.kind === 'owner' ||
+    (caller.kind === 'operator' && caller.role === 'owner' && (caller.scopes ?? null) === null)
+  );
+}
+
 /**
  * What a credential was limited to. A route that asks for `invoke` lets in who may invoke anything at all; the handler asks again for the capability.
  * Throws SCOPE_MISSING.

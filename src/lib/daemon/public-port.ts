@@ -30,7 +30,7 @@ export interface PublicPortDeps {
   readonly router: Router;
   readonly desk: PairingDesk;
   readonly auditor: Auditor;
-  readonly runtime: Pick<NodeRuntime, 'approval' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
+  readonly runtime: Pick<NodeRuntime, 'approval' | 'approvals' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
 }
 
 export class PublicPort {

@@ -17,6 +17,7 @@ import { Fleet } from './fleet.js';
 import { openLink, registerNode } from './link-sessions.js';
 import type { DeviceCaller, LinkSession, NodeReport, RegisteredNode } from './link-sessions.js';
 import type { LinkSink } from './links.js';
+import { Logins } from './logins.js';
 import { isTerminal } from './mailbox-index.js';
 import { createInvite, evaluateLocator, revokeInvite } from './invites.js';
 import type { NewInvite } from './invites.js';
@@ -24,6 +25,7 @@ import { Overview } from './overview.js';
 import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
 import { usableCapabilities } from './registry.js';
+import { removeNode } from './removal.js';
 import { shortId } from './short-id.js';
 import type { StoreStatus } from './state.js';
 import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
@@ -34,12 +36,12 @@ import { PalyraError } from '../base/errors.js';
 import { pooledFractions } from '../base/random.js';
 import type { Hello } from '../base/link-messages.js';
 import type {
-  ApprovalRecord,
   Caller,
   CapabilityDescriptor,
   DispatchView,
   InviteRecord,
   InviteView,
+  JoinRecord,
   NodeView,
 } from '../base/model.js';
 
@@ -57,6 +59,8 @@ export class NodeRuntime {
   #draining: string | null = null;
   /** What waits for a person, and the answers. */
   readonly approvals: Approvals;
+  /** Programs that wait for a person's yes. */
+  readonly logins: Logins;
   readonly #upkeep: Upkeep;
 
   private constructor(core: RuntimeCore) {
@@ -67,6 +71,7 @@ export class NodeRuntime {
     this.#upkeep = new Upkeep(core, this.access);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
     this.approvals = new Approvals(core, () => `nod_${this.#ulid()}`);
+    this.logins = new Logins(core);
   }
 
   /** Reads the state and makes a new boot epoch durable. Throws what the store throws. */
@@ -140,10 +145,7 @@ export class NodeRuntime {
   async removeNode(caller: Caller, nameOrId: string): Promise<{ node: NodeView; changed: boolean }> {
     const node = this.#core.registry.find(this.#core.tables, nameOrId);
     const tx = this.#core.begin();
-    const removed = this.#core.registry.remove(tx, node);
-    this.#core.mailbox.revoke(tx, node.id);
-    tx.revokedNodes.push(node.id);
-    tx.events.push({ type: 'node.removed', nodeId: node.id, name: node.name, by: callerName(caller) });
+    const removed = removeNode(tx, this.#core, node, callerName(caller));
     await this.#core.commit(tx);
     return { node: this.#core.nodeView(removed), changed: true };
   }
@@ -236,7 +238,7 @@ export class NodeRuntime {
   }
 
   /** Consumes the invite and decides by its policy, in one durable step. Proofs have been verified. Throws INVITE_REFUSED, NAME_TAKEN or PAIRING_BUSY. */
-  async requestPairing(request: PairingRequest): Promise<ApprovalRecord> {
+  async requestPairing(request: PairingRequest): Promise<JoinRecord> {
     const tx = this.#core.begin();
     const ids = {
       requestId: shortId('req', this.#core.tables.approvals, this.#core.deps.random),
@@ -247,15 +249,15 @@ export class NodeRuntime {
     return approval;
   }
 
-  /** Throws APPROVAL_NOT_FOUND. */
-  approval(id: string): ApprovalRecord {
+  /** A request to join; throws APPROVAL_NOT_FOUND, also for a login. */
+  approval(id: string): JoinRecord {
     const approval = this.#core.tables.approvals.get(id);
-    if (approval === undefined) throw new PalyraError('APPROVAL_NOT_FOUND', { detail: id });
+    if (approval?.kind !== 'join') throw new PalyraError('APPROVAL_NOT_FOUND', { detail: id });
     return approval;
   }
 
   /** The request once it is decided, or as it is at the time-out. */
-  async awaitApproval(id: string, options: WaitOptions): Promise<ApprovalRecord> {
+  async awaitApproval(id: string, options: WaitOptions): Promise<JoinRecord> {
     if (this.approval(id).state === 'pending') await this.#core.waiters.wait(`approval:${id}`, options);
     await this.durable();
     return this.approval(id);
@@ -363,7 +365,7 @@ export class NodeRuntime {
       now: this.#core.now(),
       heartbeatMs: this.#core.heartbeatMs,
       linkOf: (nodeId) => this.#core.links.get(nodeId),
-      asking: this.#core.pending.count,
+      asking: this.#core.pending.joins(this.#core.tables),
     });
   }
 }

@@ -19,16 +19,19 @@ import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
 import { assertScope } from '../policy.js';
 import type { LoginDesk } from '../login-desk.js';
+import type { LoginQueue } from '../login-queue.js';
 import { accessHandlers } from './access-routes.js';
 import { listAudit } from './audit-routes.js';
 import type { Credential } from './authenticator.js';
 import { loginHandlers } from './login-routes.js';
+import type { Entry } from './router.js';
 
 /** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
 const DEADLINE_SLACK_MS = 5000;
 
 export interface RouteRequest<R extends JsonRouteId> {
   readonly caller: Caller;
+  readonly listener: Entry['listener'];
   /** Every parameter the path names. */
   readonly param: (name: string) => string;
   readonly query: ParsedQuery<R>;
@@ -51,6 +54,10 @@ export interface RouteRequest<R extends JsonRouteId> {
   readonly note: (facts: AuditTarget) => void;
   /** For what is decided before it is answered: writes the entry now. */
   readonly decided: () => Promise<void>;
+  /** For a route that keeps its own record (`keepsRecord`) and is about to do more than that: writes the intent now. */
+  readonly begin: () => Promise<void>;
+  /** Nothing was changed: the audit log has nothing to tell. */
+  readonly unchanged: () => void;
 }
 
 export type Handlers = {
@@ -67,6 +74,7 @@ type Writable<T> = T extends readonly (infer Item)[]
 export interface HandlerDeps {
   readonly runtime: NodeRuntime;
   readonly invites: InviteDesk;
+  readonly loginQueue: LoginQueue;
   readonly trail: AuditLog;
   readonly logins: LoginDesk;
   readonly clock: Clock;
@@ -180,7 +188,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     },
     'openapi.show': async () => deps.openApi(),
     ...accessHandlers(deps),
-    ...loginHandlers(),
+    ...loginHandlers(deps),
     'approvals.list': async ({ query }) => approvals.list(query),
     'approvals.show': async ({ param }) => approvals.show(param('id')),
     'approvals.approve': async ({ caller, param, body }) => approvals.approve(caller, param('id'), body),

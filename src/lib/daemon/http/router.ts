@@ -41,6 +41,7 @@ export interface RouterDeps {
   readonly log: Log;
   readonly caPem: string;
   readonly joinPage: Page;
+  readonly approvePage: Page;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly events: Pick<EventFeed, 'open'>;
   readonly auditor: Auditor;
@@ -147,11 +148,10 @@ export class Router {
     const { incoming, outgoing } = context.env;
     if (refusal !== null) throw refusal;
     if (id === 'ca.show') return context.body(this.#deps.caPem, 200, { 'content-type': 'application/x-pem-file' });
-    if (id === 'join.page') {
-      const { body, contentSecurityPolicy } = this.#deps.joinPage;
+    if (id === 'join.page' || id === 'approve.page') {
+      const { body, contentSecurityPolicy } = id === 'join.page' ? this.#deps.joinPage : this.#deps.approvePage;
       return context.html(body, 200, { 'content-security-policy': contentSecurityPolicy });
     }
-    if (id === 'approve.page') throw new PalyraError('ROUTE_NOT_FOUND');
     if (id === 'metrics') {
       // Not held back until everything is durable: a disk that hangs is when somebody looks here.
       const { metrics } = this.#deps;
@@ -182,6 +182,7 @@ export class Router {
     const answer = await this.#handle(id, {
       caller: identity.caller,
       credential,
+      listener: context.env.entry.listener,
       address: addressOf(context),
       replaces: route.access === 'anonymous' ? this.#authenticator.presentedSession(incoming) : null,
       param: (name) => context.req.param(name) ?? '',
@@ -193,6 +194,8 @@ export class Router {
       setStatus: (other) => (status = other),
       note: (facts) => attempt?.note(facts),
       decided: () => attempt?.settle('ok') ?? Promise.resolve(),
+      begin: () => attempt?.begin() ?? Promise.resolve(),
+      unchanged: () => attempt?.unchanged(),
     });
     if (route.access !== 'anonymous') await this.#deps.durable();
     return context.json(answer, status, headers);
@@ -226,10 +229,10 @@ export class Router {
   }
 }
 
-/** A QR code spells the link in upper case, so its page answers to `/J/` too. */
+/** A QR code spells the link in upper case, so its page answers to `/J/` too, and that of a request to `/A/`. */
 function toPatterns(path: string): string[] {
   const pattern = path.replace(/\{(\w+)\}/g, ':$1');
-  return pattern.startsWith('/j/') ? [pattern, pattern.replace('/j/', '/J/')] : [pattern];
+  return /^\/[ja]\//.test(pattern) ? [pattern, pattern.replace(/^\/\w/, (start) => start.toUpperCase())] : [pattern];
 }
 
 function addressOf({ env: { entry, incoming } }: RouteContext): string {

@@ -7,7 +7,7 @@
 import * as z from 'zod';
 import type { RouteId } from './routes.js';
 import { DISPATCH_STATE_NAMES, type JsonValue } from '../../base/model.js';
-import { SESSION_SCHEMAS } from './session-schemas.js';
+import { OPERATOR_NAME, SESSION_SCHEMAS } from './session-schemas.js';
 
 const timestamp = z.iso.datetime();
 export const jsonValue = z.json() as z.ZodType<JsonValue>;
@@ -19,6 +19,8 @@ const label = z
   .string()
   .max(63)
   .regex(/^[A-Za-z0-9._/-]*$/);
+const presence = z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired']);
+const purposeText = z.string().min(1).max(200);
 const labels = z.record(label.min(1), label).refine((value) => Object.keys(value).length <= 32, 'at most 32 labels');
 
 const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
@@ -29,7 +31,7 @@ export const nodeView = z.object({
   hostname: z.string(),
   purpose: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
-  presence: z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired']),
+  presence,
   presenceReason: z.enum(['stopped', 'lost']).nullable(),
   presenceSince: timestamp.nullable(),
   lastSeenAt: timestamp.nullable(),
@@ -150,8 +152,11 @@ export const approvalView = z.object({
     keyWords: z.string(),
     purpose: z.string().nullable(),
   }),
+  /** Of a login: whom it was approved as, before that whom it asks for; null: whoever approves decides. */
+  operator: z.string().nullable(),
   wants: z.array(z.string()),
-  replaces: z.null(),
+  /** The node whose place it took; while it waits, the one that has the name it asks for. */
+  replaces: z.object({ nodeId: z.string(), name: z.string(), presence, lastSeenAt: timestamp.nullable() }).nullable(),
   requestedAt: timestamp,
   expiresAt: timestamp,
   answerableHere: z.boolean(),
@@ -170,7 +175,7 @@ const approvalAnswer = z.object({
 });
 export const approvedAnswer = approvalAnswer.extend({
   decision: z.literal('approved'),
-  /** Null when the node was removed since. */
+  /** Null for a login, and when the node was removed since. */
   node: nodeView.nullable(),
 });
 export const rejectedAnswer = approvalAnswer.extend({ decision: z.literal('rejected') });
@@ -269,7 +274,7 @@ export const SCHEMAS = {
     body: z.strictObject({
       name: z.string().regex(NODE_NAME).optional(),
       labels: labels.default({}),
-      purpose: z.string().min(1).max(200).optional(),
+      purpose: purposeText.optional(),
       uses: z.int().min(1).max(10_000).default(1),
       /** 30 s to 24 h. */
       expiresInMs: z.int().min(30_000).max(86_400_000).default(600_000),
@@ -322,7 +327,12 @@ export const SCHEMAS = {
       noPin: z.boolean().default(false),
       name: z.string().regex(NODE_NAME).optional(),
       labels: labels.optional(),
+      purpose: purposeText.optional(),
       only: z.array(z.string().regex(CAPABILITY_NAME)).max(256).optional(),
+      /** Name or id of a node: the machine takes its place, with its name, labels, purpose and grants; its key is revoked in the same step. */
+      replace: z.string().min(1).max(200).optional(),
+      /** Of a login, owner only: whom the program may act as, in place of who approves. */
+      as: z.string().regex(OPERATOR_NAME).optional(),
     }),
     answer: approvedAnswer,
   },

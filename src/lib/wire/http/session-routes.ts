@@ -59,6 +59,7 @@ export const SESSION_ROUTES = {
     access: 'anonymous',
     scope: null,
     safe: false,
+    keepsRecord: true,
     summary: 'Begins a login that a person approves; the daemon commits to its nonce',
   },
   'logins.confirm': {
@@ -76,6 +77,7 @@ export const SESSION_ROUTES = {
     scope: null,
     safe: false,
     waits: true,
+    keepsRecord: true,
     summary: 'Begins the session of an approved login, once; with waitMs, when it is answered',
   },
   'approve.page': {
