@@ -30,6 +30,11 @@ When the daemon cannot be told, the credential is removed all the same, and the 
         `the daemon could not be told: ${told}. The session ends by itself when it is not used; palyra whoami --revoke-all after the next login ends it at once`,
       );
     }
+    if (credential === 'token') {
+      this.output.warn('the token itself stays valid; to end it: palyra tokens revoke <id>');
+    } else if (credential.startsWith('PALYRA_TOKEN')) {
+      this.output.warn(`${credential} is set and was used; a session that was stored here was not ended at the daemon`);
+    }
     this.output.done(changed ? `Logged out of ${context}` : `Not logged in to ${context}`);
     return { schema: 'palyra.logout/v1', action: 'logout', context, changed, told: told === true };
   }

@@ -13,7 +13,7 @@ than the role of its operator. Scopes: daemon:read, daemon:write, nodes:read, no
 dispatches:write, invites:read, invites:write, approvals:read, approvals:decide, audit:read, events:read, metrics:read, operators:read,
 operators:write, tokens:read, tokens:write.`;
   static override examples = [
-    '<%= config.bin %> tokens create ci --scope nodes:read,invoke:echo --expires 30d --out ./token',
+    '<%= config.bin %> tokens create ci --scope nodes:read,invoke:echo,dispatches:read --expires 30d --out ./token',
     '<%= config.bin %> tokens create metrics --scope metrics:read --expires 365d --json',
   ];
   static override args = { name: Args.string({ required: true, description: 'What it is for' }) };
@@ -42,7 +42,8 @@ operators:write, tokens:read, tokens:write.`;
         ...(operator === undefined ? {} : { operator }),
       });
       await file?.writeFile(`${secret}\n`);
-      const left = longDuration(Date.parse(token.expiresAt) - Date.now());
+      // To the minute: some milliseconds are gone already.
+      const left = longDuration(Math.round((Date.parse(token.expiresAt) - Date.now()) / 60_000) * 60_000);
       this.output.done(printable(`Token "${token.name}" (${token.id}) of ${token.operator}, good for ${left}`));
       if (out === undefined) {
         this.output.say('  Its secret, shown this once:');

@@ -54,13 +54,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     if (isAboutThisMachine(id)) {
       assertHere(id, flags);
       this.#target = localTarget(this.directories);
-    } else {
+    } else if (id !== 'login') {
       // Kept until a daemon is asked for anything: help for a broken file must not need the file.
       this.#target = await findTarget(flags, this.directories).catch((error: unknown) => PalyraError.from(error));
     }
   }
 
-  /** Which daemon this command is about. Throws what is wrong with the flags, the variables or the contexts. */
+  /** Which daemon this command is about; `login` finds its own. Throws what is wrong with the flags, the variables or the contexts. */
   protected get target(): Target {
     if (this.#target === null || this.#target instanceof PalyraError) throw this.#target ?? new PalyraError('INTERNAL');
     return this.#target;
