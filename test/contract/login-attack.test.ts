@@ -3,6 +3,8 @@
  * (`npm run campaign` runs 10,000). What was evaluated is told by the answer: LOGIN_REFUSED was, LOGIN_THROTTLED was not looked at.
  */
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { LoginDesk } from '../../src/lib/daemon/login-desk.js';
 import { MAX_EVALUATIONS, MAX_WAITING, Passwords } from '../../src/lib/daemon/passwords.js';
 import { systemRandom } from '../../src/lib/base/random.js';
@@ -72,11 +74,13 @@ describe(`guessing passwords: ${LOGINS} tries`, function () {
   it('evaluates no more of one account than is documented, and takes the right password within a minute after', async () => {
     await create('anna');
     const journal = () => target.daemon.runtime.storeStatus().journalRecords;
-    const [before, begunAt] = [journal(), clock.now()];
+    const intents = () => statSync(join(target.options.stateDirectory, 'audit', 'intents.v1.log')).size;
+    const [before, begunAt, intended] = [journal(), clock.now(), intents()];
     const evaluated = await attack(LOGINS, (n) => login(n % 2 === 0 ? 'anna' : 'ANNA', `guess ${n}`, n));
     const allowed = 5 + Math.floor((clock.now() - begunAt) / 50_000);
     assert.ok(evaluated >= 5 && evaluated <= allowed, `${evaluated} evaluated, ${allowed} allowed`);
     assert.ok(journal() - before <= evaluated + 2, 'a try that is refused writes nothing');
+    assert.equal(intents(), intended, 'nor does it begin an audit entry');
     clock.advance(60_000);
     const right = await login('anna', PASSWORD, 1);
     assert.equal(right.status, 200, right.text);
@@ -97,6 +101,13 @@ describe(`guessing passwords: ${LOGINS} tries`, function () {
     assert.equal((await login('berta', PASSWORD, 6)).status, 200, 'another source is another bucket');
     clock.advance(60_000);
     assert.equal((await login('berta', PASSWORD, 0)).status, 200);
+  });
+
+  it('knows an account by its name only: its id is not a second way to the same password', async () => {
+    await create('dora');
+    const { id } = target.daemon.runtime.access.findOperator('dora');
+    assert.equal((await login(id, PASSWORD)).json.reason, 'LOGIN_REFUSED');
+    assert.equal((await login('dora', PASSWORD)).status, 200);
   });
 
   it('is not raced: the last try that is left is evaluated once', async () => {

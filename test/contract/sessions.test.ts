@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { get } from 'node:https';
+import { get, request } from 'node:https';
 import { readdirSync } from 'node:fs';
 import { createDaemon } from '../../src/lib/daemon/daemon.js';
 import { silentLog } from '../../src/lib/base/log.js';
@@ -48,7 +48,7 @@ describe('sessions over HTTP', function () {
     clock = new ShiftedClock();
     const write = (...words: unknown[]) => void logged.push(JSON.stringify(words));
     const log = { ...silentLog, debug: write, info: write, warn: write, error: write, scope: () => log };
-    target = await startTestDaemon({}, { clock, log });
+    target = await startTestDaemon({ hosts: ['palyra.test'] }, { clock, log });
   });
   after(() => target.dispose());
 
@@ -108,8 +108,8 @@ describe('sessions over HTTP', function () {
         login({ operator: 'nobody-at-all', password: PASSWORD }),
       ]);
       assert.equal(new Set(answers.map(({ text }) => text)).size, 1);
-      assert.deepEqual([answers[0]!.status, answers[0]!.json.reason], [401, 'LOGIN_REFUSED']);
-      assert.equal(answers[0]!.headers['set-cookie'], undefined);
+      assert.deepEqual([answers[0].status, answers[0].json.reason], [401, 'LOGIN_REFUSED']);
+      assert.equal(answers[0].headers['set-cookie'], undefined);
     });
 
     it('begins a new session each time and ends the one whose cookie came along: nothing can be planted', async () => {
@@ -227,7 +227,7 @@ describe('sessions over HTTP', function () {
 
     it('answers on the public port under its own names and addresses only', async () => {
       const as = async (host: string) => (await securely({ path: '/healthz', headers: { host } })).status;
-      for (const host of ['localhost', '127.0.0.1:1', 'LOCALHOST:7443', '[::1]:7443'])
+      for (const host of ['localhost', 'palyra.test:7443', '127.0.0.1:1', 'LOCALHOST:7443', '[::1]:7443'])
         assert.equal(await as(host), 200, host);
       for (const host of ['evil.example', '127.0.0.2', '127.0.0.1.nip.io', 'localhost:7443:1']) {
         assert.notEqual(await as(host), 200, host);
@@ -279,6 +279,32 @@ describe('sessions over HTTP', function () {
       assert.equal((await all({ operator: 'MANY' }, chief.headers)).json.revoked, 3);
       for (const session of many) assert.equal(await reasonOf(session), 'SESSION_ENDED');
       assert.equal(await reasonOf(chief), 'ok');
+    });
+
+    it('stops what is still being said: a body that comes after it is not acted upon', async () => {
+      await createOperator(target, 'slow', 'owner');
+      const { id, headers } = await openTestSession(target, 'slow');
+      const refused = await new Promise<string>((resolve, reject) => {
+        const sent = request(
+          {
+            ...{ host: '127.0.0.1', port: target.ports.public, method: 'POST', path: '/v1/operators', agent: false },
+            ...{ rejectUnauthorized: false, headers: { ...headers, 'content-type': 'application/json' } },
+          },
+          (response) => {
+            let text = '';
+            response.on('data', (part: Buffer) => (text += part.toString()));
+            response.on('end', () => resolve(JSON.parse(text).reason as string));
+          },
+        );
+        sent.on('error', reject);
+        sent.write('{"name":"intruder",');
+        // Long enough for the daemon to have let it in.
+        setTimeout(() => {
+          void owner({ method: 'DELETE', path: `/v1/sessions/${id}` }).then(() => sent.end('"role":"owner"}'));
+        }, 200);
+      });
+      assert.equal(refused, 'SESSION_ENDED');
+      assert.equal((await owner({ path: '/v1/operators' })).text.includes('intruder'), false);
     });
 
     it('ends what was opened with it: a stream of events is closed within a second', async () => {
@@ -367,6 +393,23 @@ describe('sessions over HTTP', function () {
       const listed = await owner({ path: '/v1/tokens' });
       SESSION_SCHEMAS['tokens.list'].answer.parse(listed.json);
       assert.ok(listed.text.includes(id) && !listed.text.includes(secret.slice(-43)));
+    });
+
+    it('is told by the audit log with who, from where and by which credential; never with a secret', async () => {
+      const name = await somebody('owner', PASSWORD);
+      const session = sessionOf(await login({ operator: name, password: PASSWORD }));
+      await post('/v1/invites', {}, session.headers);
+      await post('/v1/invites', {}, { ...session.headers, 'x-palyra-csrf': 'wrong' });
+      const { json } = await owner({ path: '/v1/audit?limit=4' });
+      const [refused, made, begun, created] = json.entries;
+      assert.deepEqual(made.actor, { kind: 'operator', name, credential: session.id });
+      assert.deepEqual(made.origin, { listener: 'public', address: '127.0.0.1' });
+      assert.deepEqual([refused.outcome, refused.actor.name], ['CSRF_REFUSED', name]);
+      assert.deepEqual(
+        [begun.action, begun.outcome, begun.actor.kind, begun.target.session, begun.target.name],
+        ['session.login', 'ok', 'anonymous', session.id, name],
+      );
+      assert.deepEqual([created.action, created.target.password], ['operators.create', 'set']);
     });
 
     it('keeps the operator that the daemon belongs to', async () => {

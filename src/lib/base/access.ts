@@ -21,7 +21,8 @@ export function holdsScope(granted: readonly string[] | null, asked: string): bo
 
 /**
  * What a token may be limited to. A route names the one it needs. `invoke:<capability>` is `invoke` for that capability alone.
- * `session` is everybody's own session and needs no grant.
+ * `session` is everybody's own session and needs no grant. `operators:write` and `approvals:decide` are worth what the role allows: who sets a password or
+ * answers a login can be whoever it is for.
  */
 export const SCOPES = [
   'daemon:read',

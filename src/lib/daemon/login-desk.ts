@@ -46,10 +46,10 @@ export class LoginDesk {
       place.release();
       throw error;
     }
-    const operator = this.#find(o.operator);
+    const operator = this.#access.operators.named(o.operator);
     const fits = await this.passwords.matches(place, o.password, operator?.password ?? null);
     // As it is now: it may have been changed while the password was compared.
-    const present = this.#find(o.operator);
+    const present = this.#access.operators.named(o.operator);
     if (!fits || present?.state !== 'active' || present.password !== operator?.password) {
       throw new PalyraError('LOGIN_REFUSED');
     }
@@ -63,14 +63,5 @@ export class LoginDesk {
     const found = parsed === null ? null : this.#access.tokens.authenticate(parsed.id, parsed.secret);
     if (found === null) throw new PalyraError('TOKEN_REFUSED');
     return found.token;
-  }
-
-  #find(name: string): OperatorRecord | null {
-    try {
-      return this.#access.findOperator(name);
-    } catch (error) {
-      if (PalyraError.from(error).reason === 'OPERATOR_NOT_FOUND') return null;
-      throw error;
-    }
   }
 }

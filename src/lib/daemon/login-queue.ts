@@ -73,10 +73,13 @@ export class LoginQueue {
     readonly loginId: string;
     readonly nonce: string;
     readonly address: string;
+    /** Runs when it is known that it was begun here, before anything is changed; may refuse. */
+    readonly onKnown: () => Promise<void>;
   }): Promise<{ readonly login: LoginRecord; readonly daemonNonce: string }> {
     const { spki, source, daemonNonce, operator, client } = this.#begun.consume(o.loginId, 'login');
     // The limits were taken for where it began.
     if (sourceKey(o.address) !== source) throw new PalyraError('LOGIN_UNKNOWN');
+    await o.onKnown();
     const pin = pairingPin({ ...this.#fingerprints, spki, nodeNonce: Buffer.from(o.nonce, 'hex'), daemonNonce });
     const login = await this.#deps.runtime.logins.request(
       {

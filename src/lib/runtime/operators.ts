@@ -53,18 +53,26 @@ export class Operators {
 
   /** By id, or by name without case. Throws OPERATOR_NOT_FOUND. */
   find(nameOrId: string): OperatorRecord {
-    const found = this.#core.tables.operators.get(nameOrId) ?? this.#byName(nameOrId);
-    if (found === undefined) throw new PalyraError('OPERATOR_NOT_FOUND', { detail: nameOrId });
+    const found = this.#core.tables.operators.get(nameOrId) ?? this.named(nameOrId);
+    if (found === null) throw new PalyraError('OPERATOR_NOT_FOUND', { detail: nameOrId });
     return found;
   }
 
-  /** Throws OPERATOR_EXISTS or ACCESS_FULL. */
+  /** By name only, without case. A login goes by this: an id would be a second name with tries of its own. */
+  named(name: string): OperatorRecord | null {
+    const wanted = key(name);
+    return [...this.#core.tables.operators.values()].find((operator) => key(operator.name) === wanted) ?? null;
+  }
+
+  /** Throws OPERATOR_EXISTS, REQUEST_INVALID (a name that reads like an id) or ACCESS_FULL. */
   async create(
     caller: Caller,
     o: { readonly name: string; readonly role: OperatorRole; readonly password: PasswordVerifier | null },
   ): Promise<OperatorRecord> {
     const { operators } = this.#core.tables;
-    if (this.#byName(o.name) !== undefined) throw new PalyraError('OPERATOR_EXISTS', { detail: o.name });
+    if (key(o.name).startsWith('opr_'))
+      throw new PalyraError('REQUEST_INVALID', { detail: 'opr_ begins ids, not names' });
+    if (this.named(o.name) !== null) throw new PalyraError('OPERATOR_EXISTS', { detail: o.name });
     if (operators.size >= MAX_OPERATORS) throw new PalyraError('ACCESS_FULL', { detail: `${MAX_OPERATORS} operators` });
     const tx = this.#core.begin();
     const record: OperatorRecord = {
@@ -116,11 +124,6 @@ export class Operators {
     await this.#core.commit(tx);
     return operator;
   }
-
-  #byName(name: string): OperatorRecord | undefined {
-    const wanted = key(name);
-    return [...this.#core.tables.operators.values()].find((operator) => key(operator.name) === wanted);
-  }
 }
 
 function key(name: string): string {
@@ -133,5 +136,5 @@ function toOperatorName(text: string): string {
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[._-]+/, '')
     .slice(0, 63);
-  return name === '' ? 'owner' : name;
+  return name === '' || key(name).startsWith('opr_') ? 'owner' : name;
 }

@@ -51,6 +51,8 @@ describe('Access', () => {
     it('keeps names unique without case', async () => {
       await operator('Anna');
       await assert.rejects(operator('aNNA'), { reason: 'OPERATOR_EXISTS' });
+      await assert.rejects(operator('Opr_000000'), { reason: 'REQUEST_INVALID' });
+      assert.equal(access().operators.named(OWNER_OPERATOR_ID), null, 'an id is no name to log in with');
       assert.throws(() => access().findOperator('berta'), { reason: 'OPERATOR_NOT_FOUND' });
     });
 

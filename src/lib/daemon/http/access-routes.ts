@@ -137,12 +137,13 @@ export interface StartedSession {
 /** Begins a session in place of the one whose cookie came along, sets its cookie on the answer and says who it is. Throws what `Sessions.open` throws. */
 export async function startSession(
   deps: Deps,
-  request: Pick<RouteRequest<JsonRouteId>, 'address' | 'replaces' | 'setHeader' | 'note'>,
+  request: Pick<RouteRequest<JsonRouteId>, 'address' | 'replaces' | 'setHeader' | 'note' | 'begin'>,
   o: StartedSession,
 ): Promise<WhoAmI> {
   const { access } = deps.runtime;
   const { operatorId, kind, by, tokenId, client } = o;
   const { address, replaces } = request;
+  await request.begin();
   const { secret, session } = await access.openSession({ operatorId, kind, by, tokenId, client, address, replaces });
   request.note({ session: session.id, kind });
   const maxAgeMs = session.expiresAt - session.createdAt;

@@ -46,16 +46,16 @@ export interface RouteRequest<R extends JsonRouteId> {
   readonly address: string;
   /** The live session whose cookie came with a request to log in: the new one takes its place. */
   readonly replaces: string | null;
-  /** A header of the answer, also of a refusal. */
+  /** A header of the answer; a refusal has none of them. */
   readonly setHeader: (name: string, value: string) => void;
   /** Another status than 200. */
   readonly setStatus: (status: 503) => void;
   /** Tells the audit log more about what the request is done to. Never anything secret. */
   readonly note: (facts: AuditTarget) => void;
+  /** Says durably that it is about to be done; only a route that `beginsLate` has to. */
+  readonly begin: () => Promise<void>;
   /** For what is decided before it is answered: writes the entry now. */
   readonly decided: () => Promise<void>;
-  /** For a route that keeps its own record (`keepsRecord`) and is about to do more than that: writes the intent now. */
-  readonly begin: () => Promise<void>;
   /** Nothing was changed: the audit log has nothing to tell. */
   readonly unchanged: () => void;
 }

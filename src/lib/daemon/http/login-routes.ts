@@ -18,9 +18,10 @@ export function loginHandlers(deps: HandlerDeps): Pick<Handlers, LoginRoute> {
       unchanged();
       return begun;
     },
-    'logins.confirm': async ({ param, body, listener, address, note }) => {
+    'logins.confirm': async ({ param, body, listener, address, note, begin }) => {
       assertTls(listener);
-      const { login, daemonNonce } = await loginQueue.confirm({ loginId: param('id'), nonce: body.nonce, address });
+      const known = { loginId: param('id'), nonce: body.nonce, address, onKnown: begin };
+      const { login, daemonNonce } = await loginQueue.confirm(known);
       note({ request: login.id, name: login.client.hostname });
       if (login.operator !== null) note({ operator: login.operator });
       return { requestId: login.id, daemonNonce, expiresAt: toTimestamp(login.expiresAt) ?? '' };

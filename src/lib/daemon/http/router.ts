@@ -126,8 +126,8 @@ export class Router {
   /** What changes something leaves one entry in the audit log, refused or not; its answer waits for it. */
   #audited(id: RouteId, route: Route, context: RouteContext): Promise<Response> {
     context.set('route', id);
-    const { entry, incoming } = context.env;
-    const admission = admit(this.#authenticator, { route, entry, incoming });
+    const { entry } = context.env;
+    const admission = this.#admit(route, context);
     const { caller } = admission.identity;
     context.set('caller', caller.kind);
     if (route.safe) return this.#run(id, route, context, admission, null);
@@ -138,15 +138,19 @@ export class Router {
     );
   }
 
+  #admit(route: Route, { env: { entry, incoming } }: RouteContext): Admission {
+    return admit(this.#authenticator, { route, entry, incoming });
+  }
+
   async #run(
     id: RouteId,
     route: Route,
     context: RouteContext,
-    { identity, refusal }: Admission,
+    admission: Admission,
     attempt: Attempt | null,
   ): Promise<Response> {
     const { incoming, outgoing } = context.env;
-    if (refusal !== null) throw refusal;
+    if (admission.refusal !== null) throw admission.refusal;
     if (id === 'ca.show') return context.body(this.#deps.caPem, 200, { 'content-type': 'application/x-pem-file' });
     if (id === 'join.page' || id === 'approve.page') {
       const { body, contentSecurityPolicy } = id === 'join.page' ? this.#deps.joinPage : this.#deps.approvePage;
@@ -162,7 +166,7 @@ export class Router {
       return auditExport(this.#deps.auditor.trail, query as { after: number; limit?: number });
     }
     const controller = new AbortController();
-    const { credential } = identity;
+    const { credential } = admission.identity;
     this.#waits.set(controller, 'id' in credential ? credential.id : null);
     outgoing.once('close', () => {
       this.#waits.delete(controller);
@@ -176,15 +180,20 @@ export class Router {
     const schema: { query: Schema; body: Schema } = SCHEMAS[id];
     const query = validate(schema.query, Object.fromEntries(new URL(context.req.url).searchParams), 'query');
     const body = validate(schema.body, route.method === 'POST' ? await readJsonBody(incoming) : {}, 'body');
-    if (route.keepsRecord !== true) await attempt?.begin();
+    // A body may take its time: whoever was let in may have been shown out since.
+    const { identity: present, refusal: late } = route.method === 'POST' ? this.#admit(route, context) : admission;
+    if (late !== null) throw late;
+    let begun: Promise<void> | undefined;
+    const begin = () => (begun ??= attempt?.begin() ?? Promise.resolve());
+    if (route.keepsRecord !== true && route.beginsLate !== true) await begin();
     let status: 200 | 503 = 200;
     const headers: Record<string, string> = {};
     const answer = await this.#handle(id, {
-      caller: identity.caller,
-      credential,
+      caller: present.caller,
+      credential: present.credential,
       listener: context.env.entry.listener,
       address: addressOf(context),
-      replaces: route.access === 'anonymous' ? this.#authenticator.presentedSession(incoming) : null,
+      replaces: route.access === 'anonymous' && !route.safe ? this.#authenticator.presentedSession(incoming) : null,
       param: (name) => context.req.param(name) ?? '',
       query,
       body,
@@ -193,8 +202,8 @@ export class Router {
       setHeader: (name, value) => (headers[name] = value),
       setStatus: (other) => (status = other),
       note: (facts) => attempt?.note(facts),
+      begin,
       decided: () => attempt?.settle('ok') ?? Promise.resolve(),
-      begin: () => attempt?.begin() ?? Promise.resolve(),
       unchanged: () => attempt?.unchanged(),
     });
     if (route.access !== 'anonymous') await this.#deps.durable();

@@ -33,6 +33,8 @@ export interface Route {
   readonly waits?: boolean;
   /** Its own record, durable before anything happens, says who asked for what: the audit log needs no intent before it. */
   readonly keepsRecord?: boolean;
+  /** Anybody may try it, so a try costs no write: its handler begins the audit entry when it is let through. */
+  readonly beginsLate?: boolean;
 }
 
 const routes = <const T extends Record<string, Route>>(table: T): T => table;

@@ -11,6 +11,7 @@ export const SESSION_ROUTES = {
     scope: null,
     safe: false,
     waits: true,
+    beginsLate: true,
     summary: 'Begins a session with a password or a token; sets the cookie',
   },
   'session.show': {
@@ -59,7 +60,7 @@ export const SESSION_ROUTES = {
     access: 'anonymous',
     scope: null,
     safe: false,
-    keepsRecord: true,
+    beginsLate: true,
     summary: 'Begins a login that a person approves; the daemon commits to its nonce',
   },
   'logins.confirm': {
@@ -68,6 +69,7 @@ export const SESSION_ROUTES = {
     access: 'anonymous',
     scope: null,
     safe: false,
+    beginsLate: true,
     summary: 'Puts the login into the approvals queue; the daemon shows its nonce',
   },
   'logins.claim': {
@@ -77,7 +79,7 @@ export const SESSION_ROUTES = {
     scope: null,
     safe: false,
     waits: true,
-    keepsRecord: true,
+    beginsLate: true,
     summary: 'Begins the session of an approved login, once; with waitMs, when it is answered',
   },
   'approve.page': {
