@@ -14,8 +14,11 @@ const operatorName = z.string().regex(OPERATOR_NAME);
 /** 10 characters at least; more rules make worse passwords. Source: NIST SP 800-63B, section 5.1.1. */
 const newPassword = z.string().min(10).max(256);
 const role = z.enum(OPERATOR_ROLES);
-/** Words of a machine about itself, for people; shown, never trusted. */
-const word = z.string().max(120);
+/** Words of a machine about itself, for people; shown, never trusted. Nothing that moves a cursor or turns the direction of text. */
+const word = z
+  .string()
+  .max(120)
+  .regex(/^[^\p{Cc}\p{Cf}]*$/u);
 
 export const scope = z
   .string()
@@ -163,7 +166,7 @@ export const SESSION_SCHEMAS = {
   'tokens.create': {
     query: none,
     body: z.strictObject({
-      name: z.string().min(1).max(63),
+      name: word.min(1).max(63),
       scopes: z.array(scope).min(1).max(64),
       /** A minute to a year; default 30 days. */
       expiresInMs: z.int().min(60_000).max(31_536_000_000).default(2_592_000_000),
