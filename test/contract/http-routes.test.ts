@@ -207,6 +207,17 @@ describe('the HTTP API', () => {
     }
   });
 
+  it('answers no request that names two hosts', async () => {
+    const socket = connect(target.ports.console, '127.0.0.1');
+    const lines = ['GET /healthz HTTP/1.1', 'Host: 127.0.0.1', 'Host: evil.example', 'Connection: close', '', ''];
+    socket.write(lines.join('\r\n'));
+    let text = '';
+    socket.on('data', (part) => (text += part.toString()));
+    await new Promise((resolve) => socket.once('close', resolve));
+    assert.match(text, /^HTTP\/1\.1 403 /);
+    assert.match(text, /ORIGIN_REFUSED/);
+  });
+
   it('survives what is not HTTP', async () => {
     const socket = connect(target.ports.console, '127.0.0.1');
     socket.end('\x00\x01garbage\r\n\r\n');
