@@ -92,7 +92,9 @@ describe('a login that a person approves, against servers that do as they like',
     await rejectsWith(logIn(), 'LOGIN_UNKNOWN');
     assert.equal(claims, 2);
     onClaim = () => ({ state: 'pending', who: null });
+    claims = 0;
     await rejectsWith(logIn({ timeoutMs: 200 }), 'LOGIN_EXPIRED');
+    assert.equal(claims, 1, 'a daemon that does not wait is not asked in a circle');
     onClaim = () => null;
     await rejectsWith(logIn({ timeoutMs: 700 }), 'LOGIN_EXPIRED');
     const stop = new AbortController();

@@ -38,6 +38,8 @@ export interface LoginAsking {
 
 const SECRET_BYTES = 32;
 const NONCE_BYTES = 32;
+/** A daemon that answers "pending" without waiting is not asked again sooner. */
+const CLAIM_EVERY_MS = 500;
 /** One claim waits so long at the daemon; then the next one begins, so that a cut connection is noticed. */
 const CLAIM_WAIT_MS = 25_000;
 const BACK_OFF = { baseMs: 500, capMs: 5_000, floorMs: 100 } as const;
@@ -88,6 +90,8 @@ async function claim(
       const { state, who } = await client.claimLogin(login.loginId, login.secret, { waitMs, signal: login.signal });
       if (state === 'approved' && who !== null) return who;
       failures = 0;
+      const early = CLAIM_EVERY_MS - (left - (login.until - clock.monotonic()));
+      if (early > 0) await sleep(clock, early, login.signal);
     } catch (error) {
       // The daemon was restarted or the network went away: whoever approves is not in a hurry.
       if (PalyraError.from(error).reason !== 'DAEMON_UNREACHABLE') throw error;
