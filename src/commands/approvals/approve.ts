@@ -5,7 +5,7 @@ import { BaseCommand } from '../../lib/cli/base-command.js';
 import { parseLabels } from '../../lib/cli/flags.js';
 import { ask } from '../../lib/cli/prompts.js';
 import { printable } from '../../lib/cli/text.js';
-import type { ApprovalView } from '../../lib/base/model.js';
+import type { ApprovalView } from '../../lib/base/requests.js';
 
 export default class ApprovalsApprove extends BaseCommand<typeof ApprovalsApprove> {
   static override summary = 'Let a machine join, or a program log in, that asks to';

@@ -1,5 +1,5 @@
 /** What an operator sees of a request to join or to log in: a line in the queue, the facts before the PIN is asked for, what became of it. */
-import type { ApprovalView } from '../base/model.js';
+import type { ApprovalView } from '../base/requests.js';
 import { longDuration } from './durations.js';
 import type { Column } from './table.js';
 import { printable } from './text.js';

@@ -7,7 +7,8 @@
 import type { OperatorRecord } from '../base/access.js';
 import { toTimestamp } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
-import type { ApprovalRecord, ApprovalView, Caller, JoinRecord, LoginRecord } from '../base/model.js';
+import type { Caller } from '../base/model.js';
+import type { ApprovalRecord, ApprovalView, JoinRecord, LoginRecord } from '../base/requests.js';
 import { humanFingerprint } from '../identity/codes.js';
 import { matchesPin, parsePin } from '../base/pairing-pin.js';
 import type { NodeRuntime } from '../runtime/runtime.js';

@@ -12,7 +12,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
-import type { ClientFacts, LoginRecord } from '../base/model.js';
+import type { ClientFacts, LoginRecord } from '../base/requests.js';
 import { nonceCommitment, pairingPin, toPinVerifier } from '../base/pairing-pin.js';
 import type { Random } from '../base/random.js';
 import type { NodeRuntime } from '../runtime/runtime.js';

@@ -12,7 +12,8 @@
 import type { Clock } from '../base/clock.js';
 import { sleep } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
-import { NODE_PROTOCOL, type InviteRecord, type JoinRecord, type MachineFacts } from '../base/model.js';
+import { NODE_PROTOCOL, type InviteRecord, type MachineFacts } from '../base/model.js';
+import type { JoinRecord } from '../base/requests.js';
 import type { Random } from '../base/random.js';
 import { fingerprintOf, parsePublicKey } from '../identity/device-key.js';
 import { nonceCommitment, pairingPin, toPinVerifier } from '../base/pairing-pin.js';

@@ -13,7 +13,8 @@ import { removeNode } from './removal.js';
 import { shortId } from './short-id.js';
 import type { Transaction } from './transaction.js';
 import { PalyraError } from '../base/errors.js';
-import type { ApprovalRecord, JoinRecord, LoginRecord, NodeRecord, ReplacedNode } from '../base/model.js';
+import type { NodeRecord } from '../base/model.js';
+import type { ApprovalRecord, JoinRecord, LoginRecord, ReplacedNode } from '../base/requests.js';
 
 export interface ApproveAnswer extends JoinAnswer {
   /** Asked inside the decision, so that each try is counted against the PIN of that moment. */

@@ -1,6 +1,7 @@
 /** Which name a machine that joins gets. Never a silent suffix: a name that is taken is refused, with what to do about it. */
 import { PalyraError } from '../base/errors.js';
-import type { InviteRecord, JoinRecord, NodeRecord } from '../base/model.js';
+import type { InviteRecord, NodeRecord } from '../base/model.js';
+import type { JoinRecord } from '../base/requests.js';
 import type { JoinAnswer, PairingRequest } from './pairing.js';
 import type { Registry } from './registry.js';
 

@@ -11,7 +11,8 @@
  * Who may approve as whom is the desk's to say (`daemon/approvals.ts`); sessions are made by whoever keeps operators.
  */
 import { PalyraError } from '../base/errors.js';
-import type { ClientFacts, LoginRecord, PinVerifier } from '../base/model.js';
+import type { PinVerifier } from '../base/model.js';
+import type { ClientFacts, LoginRecord } from '../base/requests.js';
 import { assertPending, close } from './pairing.js';
 import type { PairingContext } from './pairing-context.js';
 import { hasRoom, MAX_PIN_RENEWALS, type PinRequestContext } from './pin-requests.js';

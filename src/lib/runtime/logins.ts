@@ -6,7 +6,7 @@ import type { RuntimeCore } from './core.js';
 import { assertClaimable, requestLogin, spendLogin, type LoginRequest } from './login-requests.js';
 import { shortId } from './short-id.js';
 import { PalyraError } from '../base/errors.js';
-import type { LoginRecord } from '../base/model.js';
+import type { LoginRecord } from '../base/requests.js';
 
 export class Logins {
   readonly #core: RuntimeCore;

@@ -1,7 +1,7 @@
 /** What the rules of pairing decide over beside the rows: who is paired, who asks, and who signs. */
 import type { Registry } from './registry.js';
 import type { Tables } from './state.js';
-import type { ApprovalRecord, JoinRecord, LoginRecord } from '../base/model.js';
+import type { ApprovalRecord, JoinRecord, LoginRecord } from '../base/requests.js';
 
 export interface IssuedCertificate {
   readonly certificatePem: string;

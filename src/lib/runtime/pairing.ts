@@ -12,7 +12,8 @@
  * so that "approve, sign, register" is durable as one or not at all.
  */
 import { PalyraError } from '../base/errors.js';
-import type { ApprovalRecord, CertificateRecord, JoinRecord, MachineFacts, NodeRecord } from '../base/model.js';
+import type { CertificateRecord, MachineFacts, NodeRecord } from '../base/model.js';
+import type { ApprovalRecord, JoinRecord } from '../base/requests.js';
 import { hasRedeemed, inviteState, redeem } from './invites.js';
 import { assertNameFree, chooseName, nameIn } from './join-names.js';
 import type { PairingContext, PendingRequests } from './pairing-context.js';

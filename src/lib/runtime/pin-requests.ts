@@ -5,7 +5,8 @@
  * that can be drawn is bounded by the places in the queue, because a place is given back only by a person or by time.
  */
 import { PalyraError } from '../base/errors.js';
-import type { ApprovalRecord, JoinRecord, MachineFacts, PinVerifier } from '../base/model.js';
+import type { MachineFacts, PinVerifier } from '../base/model.js';
+import type { ApprovalRecord, JoinRecord } from '../base/requests.js';
 import { fitName } from './join-names.js';
 import { awaitPerson, close, MAX_PENDING_REQUESTS, openRequest, reissue } from './pairing.js';
 import { type PairingContext } from './pairing-context.js';

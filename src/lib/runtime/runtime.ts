@@ -35,15 +35,8 @@ import { toDispatchView, toInviteView } from './views.js';
 import { PalyraError } from '../base/errors.js';
 import { pooledFractions } from '../base/random.js';
 import type { Hello } from '../base/link-messages.js';
-import type {
-  Caller,
-  CapabilityDescriptor,
-  DispatchView,
-  InviteRecord,
-  InviteView,
-  JoinRecord,
-  NodeView,
-} from '../base/model.js';
+import type { Caller, CapabilityDescriptor, DispatchView, InviteRecord, InviteView, NodeView } from '../base/model.js';
+import type { JoinRecord } from '../base/requests.js';
 
 export class NodeRuntime {
   /** Lists across the fleet. */

@@ -5,7 +5,8 @@
  * the same tables always gives the same tables, so snapshot + journal = state. This module holds no clock, no file and no policy.
  */
 import type { OperatorRecord, SessionRecord, TokenRecord } from '../base/access.js';
-import type { ApprovalRecord, DispatchRecord, InviteRecord, NodeRecord } from '../base/model.js';
+import type { DispatchRecord, InviteRecord, NodeRecord } from '../base/model.js';
+import type { ApprovalRecord } from '../base/requests.js';
 
 /** Facts about the daemon itself; one row with the key `daemon`. */
 export interface DaemonRecord {

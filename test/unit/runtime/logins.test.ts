@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { PalyraError } from '../../../src/lib/base/errors.js';
-import type { LoginRecord } from '../../../src/lib/base/model.js';
+import type { LoginRecord } from '../../../src/lib/base/requests.js';
 import { LOGIN_TTL_MS } from '../../../src/lib/runtime/login-requests.js';
 import { MAX_PENDING_REQUESTS } from '../../../src/lib/runtime/pairing.js';
 import { MAX_PENDING_PER_SOURCE, MAX_PIN_RENEWALS, MAX_WRONG_PINS } from '../../../src/lib/runtime/pin-requests.js';

@@ -4,7 +4,8 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
-import type { ApprovalState, JoinRecord } from '../../base/model.js';
+import type { ApprovalState } from '../../base/model.js';
+import type { JoinRecord } from '../../base/requests.js';
 import { toFacts } from '../../wire/grpc/convert.js';
 import {
   PairingMethod,
