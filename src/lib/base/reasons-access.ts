@@ -104,6 +104,12 @@ export const ACCESS_REASONS = reasons({
     title: 'This client and the daemon speak different versions of the API',
     hint: 'Upgrade the older one: palyra version, palyra daemon status',
   },
+  ANSWER_INVALID: {
+    code: 'FAILED_PRECONDITION',
+    exit: 5,
+    title: 'What answers there is not a palyra daemon',
+    hint: 'Check the address, and whether something stands in front of the daemon',
+  },
   DAEMON_IDENTITY_CHANGED: {
     code: 'FAILED_PRECONDITION',
     exit: 5,
