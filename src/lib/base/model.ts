@@ -109,6 +109,9 @@ export interface NodeRecord {
   readonly disconnectReason: 'stopped' | 'lost' | 'superseded' | 'daemon-stopped' | null;
 }
 
+/** What can carry a node's link: a gRPC stream, unary gRPC calls, QUIC. */
+export type LinkTransport = 'grpc' | 'poll' | 'quic';
+
 /** One function makes it for every surface (`runtime/presence.ts`). */
 export interface NodeView {
   readonly id: string;
@@ -127,6 +130,8 @@ export interface NodeView {
   readonly protocol: number;
   readonly outdated: boolean;
   readonly address: string | null;
+  /** What carries its link; null while there is none. */
+  readonly transport: LinkTransport | null;
   readonly certificate: { readonly fingerprint: string; readonly notAfter: string; readonly daysLeft: number } | null;
   /** Names that may be used now: announced ∩ granted, sorted. */
   readonly capabilities: readonly string[];

@@ -30,6 +30,7 @@ function node(over: Partial<NodeView>): NodeView {
       protocol: 1,
       outdated: false,
       address: '192.168.1.37',
+      transport: 'grpc',
       capabilities: ['echo'],
       queue: { waiting: 0, running: 0 },
     },
