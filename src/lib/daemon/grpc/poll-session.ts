@@ -32,6 +32,8 @@ const FIRST_LEASE_MS = 15_000;
 const ANSWER_BYTES = 768 * 1024;
 /** Small ones cost memory too: above this, or `HARD_OUTBOUND_BYTES`, the node counts as one that takes nothing. */
 export const MAX_UNACKNOWLEDGED = 4096;
+/** A node has at most 16 dispatches at work. */
+const MAX_SAID = 64;
 
 /** Calls `listener` once when nobody waits for the answer of a call any more. */
 export type OnCancelled = (listener: () => void) => void;
@@ -66,7 +68,12 @@ export class PollSession implements LinkSink {
   #release: () => void = () => undefined;
   #waiting = false;
   #cancelLease: () => void = () => undefined;
-  readonly #outcomes = new Set<{ readonly id: string; readonly settled: Deferred<DaemonMessage['message'] | null> }>();
+  /** The last outcomes said, for a call that asks again. */
+  readonly #said = new Map<string, DaemonMessage['message']>();
+  readonly #completing = new Set<{
+    readonly id: string;
+    readonly settled: Deferred<DaemonMessage['message'] | null>;
+  }>();
 
   constructor(deps: PollSessionDeps) {
     this.#deps = deps;
@@ -104,7 +111,7 @@ export class PollSession implements LinkSink {
     this.#ended = true;
     this.#end = error;
     this.#cancelLease();
-    for (const { settled } of this.#outcomes) settled.resolve(null);
+    for (const { settled } of this.#completing) settled.resolve(null);
     this.#release();
     this.#deps.onEnded();
   }
@@ -135,29 +142,26 @@ export class PollSession implements LinkSink {
     const { seq, result } = request;
     const id = result?.fence?.id ?? '';
     if (result === undefined) this.#fail(new PalyraError('MESSAGE_INVALID', { detail: 'result is missing' }), true);
-    const event: NodeEvent = { event: { $case: 'capabilityResult', capabilityResult: result! } };
     if (this.#ended || seq > this.#taken + 1) return { ack: this.#taken, outcome: undefined };
     const entry = { id, settled: new Deferred<DaemonMessage['message'] | null>() };
-    this.#outcomes.add(entry);
+    this.#completing.add(entry);
     const giveUp = () => entry.settled.resolve(null);
     const stopTimer = this.#deps.clock.schedule(MAX_WAIT_MS, giveUp);
     onCancelled(giveUp);
     try {
-      const known = seq <= this.#taken ? this.#outcomeOf(id) : undefined;
-      if (known !== undefined) entry.settled.resolve(known);
-      // An outcome may be said again: it is settled once, and confirmed as often as it is said.
-      else if (seq <= this.#taken) this.#receive(event);
-      else {
-        this.#take(seq, [event]);
+      if (seq > this.#taken) {
+        this.#take(seq, [{ event: { $case: 'capabilityResult', capabilityResult: result! } }]);
         // So that the call that waits says at once that it came: what follows it is held back until then.
         this.#release();
       }
+      const said = this.#said.get(id);
+      if (said !== undefined) entry.settled.resolve(said);
       const outcome = await entry.settled.promise;
       if (outcome?.$case === 'resultAck' || outcome?.$case === 'stale') return { ack: this.#taken, outcome };
       return { ack: this.#taken, outcome: undefined };
     } finally {
       stopTimer();
-      this.#outcomes.delete(entry);
+      this.#completing.delete(entry);
     }
   }
 
@@ -198,6 +202,7 @@ export class PollSession implements LinkSink {
       const message: UpMessage = toUpMessage(event);
       if (message.kind === 'hello') throw new PalyraError('MESSAGE_INVALID', { detail: 'node_started came twice' });
       if (message.kind === 'stopping') this.#saidStopping = true;
+      if (message.kind === 'result') this.#said.delete(message.id);
       this.#session?.receive(message);
     } catch (error) {
       this.#fail(PalyraError.from(error), true);
@@ -238,15 +243,10 @@ export class PollSession implements LinkSink {
   }
 
   #tellOutcome(id: string, { message }: DaemonMessage): void {
-    for (const entry of this.#outcomes) if (entry.id === id) entry.settled.resolve(message);
-  }
-
-  #outcomeOf(id: string): DaemonMessage['message'] | undefined {
-    for (const { message } of this.#unacknowledged) {
-      if (message.message?.$case === 'resultAck' && message.message.resultAck.id === id) return message.message;
-      if (message.message?.$case === 'stale' && message.message.stale.id === id) return message.message;
-    }
-    return undefined;
+    this.#said.set(id, message);
+    const [oldest] = this.#said.keys();
+    if (this.#said.size > MAX_SAID && oldest !== undefined) this.#said.delete(oldest);
+    for (const waiting of this.#completing) if (waiting.id === id) waiting.settled.resolve(message);
   }
 
   #armLease(): void {

@@ -95,7 +95,7 @@ export class PollSessions {
       throw new PalyraError('MESSAGE_INVALID', { detail: 'the first message must be node_started' });
     const deviceId = first.event?.$case === 'nodeStarted' ? first.event.nodeStarted.deviceId : '';
     if (deviceId !== '' && deviceId !== caller.nodeId) throw new PalyraError('DEVICE_MISMATCH');
-    const sessions: SessionsOfDevice = this.#devices.get(caller.nodeId) ?? new Map();
+    const sessions = this.#devices.get(caller.nodeId) ?? new Map<string, PollSession>();
     this.#devices.set(caller.nodeId, sessions);
     const forget = (id: string, session: PollSession) => {
       this.#forgetting.get(session)?.();

@@ -176,7 +176,8 @@ class PolledSession implements LinkStream {
       firstSeq: this.#window.acknowledged + 1,
       events: [],
       ack: this.#window.have,
-      waitMs: this.#waitMs,
+      // After a failure one that does not wait: it shows whether calls get through, however soon they are cut.
+      waitMs: this.#failingSince === null ? this.#waitMs : 0,
       finish: false,
       leave: false,
     };
