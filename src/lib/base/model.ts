@@ -112,6 +112,10 @@ export interface NodeRecord {
 /** What can carry a node's link: a gRPC stream, unary gRPC calls, QUIC. */
 export type LinkTransport = 'grpc' | 'poll' | 'quic';
 
+/** What a node may be told to use. */
+export const TRANSPORT_MODES = ['auto', 'grpc', 'quic', 'poll'] as const;
+export type TransportMode = (typeof TRANSPORT_MODES)[number];
+
 /** One function makes it for every surface (`runtime/presence.ts`). */
 export interface NodeView {
   readonly id: string;

@@ -32,4 +32,5 @@ export const VARIABLES: readonly string[] = [
   'PALYRA_LOG_LEVEL',
   'PALYRA_NODE_NAME',
   'PALYRA_NO_INPUT',
+  'PALYRA_TRANSPORT',
 ];

@@ -1,8 +1,9 @@
 /** What a node host needs to know, complete and checked. Where the directories are is decided by whoever starts it. */
 import { PalyraError } from '../base/errors.js';
+import type { TransportMode } from '../base/model.js';
 import type { PluginFailure } from './capabilities/catalog.js';
 import { AVAILABLE_TRANSPORTS } from './link/factories.js';
-import { transportsFor, type TransportMode } from './transport-chooser.js';
+import { transportsFor } from './transport-chooser.js';
 
 export interface NodeHostOptions {
   /** Private to this node: identity, device key, outbox, lock. */

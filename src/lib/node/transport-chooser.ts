@@ -9,10 +9,8 @@
  */
 import { toTimestamp, type Clock } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
-import type { LinkTransport } from '../base/model.js';
+import type { LinkTransport, TransportMode } from '../base/model.js';
 import type { Random } from '../base/random.js';
-
-export type TransportMode = 'auto' | LinkTransport;
 
 /** Best first: QUIC does not stall behind a lost packet, the stream needs no call for each message. */
 const PREFERENCE: readonly LinkTransport[] = ['quic', 'grpc', 'poll'];
