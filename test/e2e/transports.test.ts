@@ -95,7 +95,7 @@ describe('the transport of a node', function () {
       });
       // The machine has moved to a network where the daemon is met through the proxy.
       const file = join(sandbox.home('cut'), 'state', 'node', 'identity.json');
-      const identity = JSON.parse(readFileSync(file, 'utf8')) as Document;
+      const identity = JSON.parse(readFileSync(file, 'utf8'));
       writeFileSync(file, JSON.stringify({ ...identity, nodeEndpoints: [proxy.endpoint] }));
       node = await sandbox.startNode('cut', [], WITH_PROBE);
     });
