@@ -38,6 +38,7 @@ const contextSource = z.enum([
   'default',
 ]);
 const timestamp = z.iso.datetime();
+const linkTransport = z.enum(['grpc', 'quic', 'poll']);
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
 const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
@@ -221,7 +222,21 @@ const DOCUMENTS = {
       .object({
         state: z.enum(['connecting', 'online', 'offline', 'stopping', 'conflict']),
         since: timestamp,
-        rttMs: z.number().nullable(),
+        transport: z.object({
+          mode: z.enum(['auto', 'grpc', 'quic', 'poll']),
+          used: linkTransport.nullable(),
+          why: z.string().describe('For people: why this one carries the link.'),
+          failures: z.array(
+            z.object({
+              transport: linkTransport,
+              at: timestamp,
+              reason: z.string(),
+              message: z.string(),
+              heldUntil: timestamp.nullable().describe('Not tried before; null when it may be tried.'),
+            }),
+          ),
+        }),
+        rttMs: z.number().nullable().describe('From the last heartbeat to the beat that answers it.'),
         attempts: z.int(),
         nextTryAt: timestamp.nullable(),
         lastError: z.object({ reason: z.string(), message: z.string() }).nullable(),

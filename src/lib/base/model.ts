@@ -114,6 +114,13 @@ export interface NodeRecord {
   readonly disconnectReason: 'stopped' | 'lost' | 'superseded' | 'daemon-stopped' | null;
 }
 
+/** What can carry a node's link: a gRPC stream, unary gRPC calls, QUIC. */
+export type LinkTransport = 'grpc' | 'poll' | 'quic';
+
+/** What a node may be told to use. */
+export const TRANSPORT_MODES = ['auto', 'grpc', 'quic', 'poll'] as const;
+export type TransportMode = (typeof TRANSPORT_MODES)[number];
+
 /** One function makes it for every surface (`runtime/presence.ts`). */
 export interface NodeView {
   readonly id: string;
@@ -132,6 +139,8 @@ export interface NodeView {
   readonly protocol: number;
   readonly outdated: boolean;
   readonly address: string | null;
+  /** What carries its link; null while there is none. */
+  readonly transport: LinkTransport | null;
   readonly certificate: { readonly fingerprint: string; readonly notAfter: string; readonly daysLeft: number } | null;
   /** Names that may be used now: announced ∩ granted, sorted. */
   readonly capabilities: readonly string[];

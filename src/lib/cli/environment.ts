@@ -37,4 +37,5 @@ export const VARIABLES: readonly string[] = [
   'PALYRA_NO_INPUT',
   'PALYRA_TOKEN',
   'PALYRA_TOKEN_FILE',
+  'PALYRA_TRANSPORT',
 ];

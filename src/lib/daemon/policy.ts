@@ -62,6 +62,8 @@ export const GRPC_POLICY: Readonly<Record<string, GrpcRow>> = {
   '/palyra.pairing.v1.PairingService/AwaitPairingMaterial': pairing,
   '/palyra.node.v1.NodeService/RegisterNode': node,
   '/palyra.node.v1.NodeService/StreamNodeEvents': node,
+  '/palyra.node.v1.NodeService/PollCapability': node,
+  '/palyra.node.v1.NodeService/CompleteCapability': node,
   '/grpc.health.v1.Health/Check': health,
   '/grpc.health.v1.Health/Watch': health,
 };

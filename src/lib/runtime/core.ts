@@ -131,11 +131,13 @@ export class RuntimeCore {
 
   nodeView(node: NodeRecord): NodeView {
     const { index } = this.mailbox;
+    const link = this.links.get(node.id);
     return toNodeView(node, {
       now: this.now(),
       heartbeatMs: this.heartbeatMs,
       version: this.options.version,
-      link: this.links.get(node.id),
+      link,
+      transport: link?.sink.transport ?? null,
       waiting: index.queues.get(node.id)?.length ?? 0,
       running: index.inFlight.get(node.id)?.size ?? 0,
     });
