@@ -11,7 +11,15 @@ import { PalyraError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Caller } from '../../base/model.js';
 import { toProblem } from '../../wire/http/problem.js';
-import { CONTRACT, CONTRACT_HEADER, PROBLEM_JSON, ROUTES, takesKey, type Route, type RouteId } from '../../wire/http/routes.js';
+import {
+  CONTRACT,
+  CONTRACT_HEADER,
+  PROBLEM_JSON,
+  ROUTES,
+  takesKey,
+  type Route,
+  type RouteId,
+} from '../../wire/http/routes.js';
 import { SCHEMAS, auditExportQuery, type JsonRouteId } from '../../wire/http/schemas.js';
 import type { Access } from '../../runtime/access.js';
 import { actorOf, type Attempt, type Auditor } from '../auditor.js';
