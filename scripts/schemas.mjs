@@ -17,7 +17,28 @@ const { dispatchListing, capabilityOffer, capabilitySummary } = wire;
 const { approvalView, approvedAnswer, rejectedAnswer } = wire;
 const { auditEntry, auditReport } = wire;
 const { pruneCandidate } = await tsImport('../src/lib/wire/http/fleet-schemas.ts', import.meta.url);
+const access = await tsImport('../src/lib/wire/http/session-schemas.ts', import.meta.url);
+const { operatorView, sessionView, tokenView, whoAmI } = access;
+const who = whoAmI.omit({ csrfToken: true }).shape;
+const contextView = z.object({
+  name: z.string(),
+  url: z.string().nullable().describe('Null: the daemon of this machine.'),
+  operator: z.string().nullable(),
+  role: z.string().nullable(),
+  identity: z.string().nullable().describe('What people compare, as palyra daemon status shows it.'),
+  current: z.boolean(),
+  loggedIn: z.boolean(),
+});
+const contextSource = z.enum([
+  '--daemon',
+  '--context',
+  'PALYRA_DAEMON',
+  'PALYRA_CONTEXT',
+  'current context',
+  'default',
+]);
 const timestamp = z.iso.datetime();
+const linkTransport = z.enum(['grpc', 'quic', 'poll']);
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
 const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
@@ -201,7 +222,21 @@ const DOCUMENTS = {
       .object({
         state: z.enum(['connecting', 'online', 'offline', 'stopping', 'conflict']),
         since: timestamp,
-        rttMs: z.number().nullable(),
+        transport: z.object({
+          mode: z.enum(['auto', 'grpc', 'quic', 'poll']),
+          used: linkTransport.nullable(),
+          why: z.string().describe('For people: why this one carries the link.'),
+          failures: z.array(
+            z.object({
+              transport: linkTransport,
+              at: timestamp,
+              reason: z.string(),
+              message: z.string(),
+              heldUntil: timestamp.nullable().describe('Not tried before; null when it may be tried.'),
+            }),
+          ),
+        }),
+        rttMs: z.number().nullable().describe('From the last heartbeat to the beat that answers it.'),
         attempts: z.int(),
         nextTryAt: timestamp.nullable(),
         lastError: z.object({ reason: z.string(), message: z.string() }).nullable(),
@@ -216,6 +251,61 @@ const DOCUMENTS = {
   'audit.list': { entries: z.array(auditEntry), nextCursor: z.int().nullable() },
   'audit.export': { file: z.string(), entries: z.int() },
   'audit.verify': { file: z.string().nullable(), ...auditReport.shape },
+  login: {
+    action: z.literal('login'),
+    context: z.string(),
+    url: z.string(),
+    identity: z.string().nullable(),
+    operator: who.operator,
+    role: who.role,
+    credential: who.credential,
+    scopes: who.scopes,
+    expiresAt: timestamp.nullable(),
+    credentialsFile: z.string(),
+  },
+  logout: {
+    action: z.literal('logout'),
+    context: z.string(),
+    changed,
+    told: z
+      .boolean()
+      .describe('Whether the daemon ended the session; false for a token, and when it could not be told.'),
+  },
+  whoami: {
+    ...who,
+    context: z.string().nullable(),
+    contextSource,
+    credentialSource: z.enum(['none', 'session', 'token', 'PALYRA_TOKEN', 'PALYRA_TOKEN_FILE']),
+    url: z.string().nullable(),
+    sessions: z.array(sessionView).nullable(),
+    revoked: z.int().nullable(),
+  },
+  'context.list': { contexts: z.array(contextView) },
+  'context.use': { action: z.literal('use'), changed, context: z.string() },
+  'context.show': {
+    context: contextView.nullable(),
+    contextSource: contextSource.nullable(),
+    url: z.string().nullable(),
+    credentialsFile: z.string().nullable(),
+  },
+  'context.rename': { action: z.literal('rename'), changed, from: z.string(), context: z.string() },
+  'context.remove': { action: z.literal('remove'), changed, context: z.string(), current: z.string() },
+  'tokens.list': { tokens: z.array(tokenView) },
+  'tokens.create': {
+    action: z.literal('create'),
+    token: tokenView,
+    secret: z.string().nullable().describe('Shown this once; null when it was written to a file.'),
+    file: z.string().nullable(),
+  },
+  'tokens.revoke': { action: z.literal('revoke'), changed, token: tokenView },
+  'operators.list': { operators: z.array(operatorView) },
+  'operators.create': { action: z.literal('create'), operator: operatorView },
+  ...Object.fromEntries(
+    ['role', 'password', 'disable', 'enable', 'remove'].map((action) => [
+      `operators.${action}`,
+      { action: z.literal(action), changed, operator: operatorView },
+    ]),
+  ),
   status: {
     daemon: daemonStatus.nullable(),
     node: z

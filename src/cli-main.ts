@@ -5,7 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { run, settings } from '@oclif/core';
 import { readVariable, VARIABLES } from './lib/cli/environment.js';
-import { LEADING_FLAGS } from './lib/cli/flags.js';
+import { LEADING_FLAGS, LEADING_VALUE_FLAGS } from './lib/cli/flags.js';
 import { processOutput } from './lib/cli/process-output.js';
 import { closest } from './lib/cli/text.js';
 import { exitRequest, toPalyraError } from './lib/cli/usage-errors.js';
@@ -51,7 +51,12 @@ export async function main(root: string, argv: readonly string[] = process.argv.
 
 /** `palyra --json nodes list` means what it says: oclif wants the command first. */
 function moveLeadingFlags(argv: readonly string[]): string[] {
-  const first = argv.findIndex((word) => !LEADING_FLAGS.includes(word));
+  const first = argv.findIndex((word, index) => {
+    const before = argv[index - 1];
+    if (before !== undefined && LEADING_VALUE_FLAGS.includes(before)) return false;
+    const name = word.startsWith('--') ? (word.split('=')[0] ?? word) : word;
+    return !LEADING_FLAGS.includes(word) && !LEADING_VALUE_FLAGS.includes(name);
+  });
   if (first <= 0) return [...argv];
   const rest = argv.slice(first);
   const end = rest.indexOf('--');

@@ -8,9 +8,14 @@ export { ControlPlaneClient } from './lib/client/control-plane-client.js';
 export type {
   CallOptions,
   ControlPlaneClientOptions,
+  OperatorView,
+  SessionView,
+  TokenView,
   WatchItem,
   WatchOptions,
+  WhoAmI,
 } from './lib/client/control-plane-client.js';
+export { CookieJar, type SerializedCookies } from './lib/client/cookies.js';
 export { CAPABILITY_API, CapabilityFailure } from './lib/node/capabilities/capability.js';
 export type {
   CapabilityContext,

@@ -50,7 +50,7 @@ describe('The house', () => {
   it('gives every route a policy row, a summary and one meaning per path and method', () => {
     const seen = new Set<string>();
     for (const [id, route] of Object.entries(ROUTES)) {
-      assert.ok(['anonymous', 'viewer', 'operator', 'owner'].includes(route.access), id);
+      assert.ok(['anonymous', 'viewer', 'operator', 'approver', 'owner'].includes(route.access), id);
       assert.ok(route.summary.length > 0, id);
       assert.equal(route.safe, route.method === 'GET', `${id}: only reads are safe to repeat`);
       const key = `${route.method} ${route.path}`;

@@ -11,7 +11,7 @@ import { ask, eventually, startTestDaemon, type HttpAsk, type TestDaemon } from 
 import { invite, pairTestNode, TestPairing } from '../support/test-node.js';
 
 const ALL = Object.entries(ROUTES) as [RouteId, Route][];
-const NONSENSE = { node: 'nobody', id: 'nothing', code: 'K7QF2M9D4TXW' };
+const NONSENSE = { node: 'nobody', id: 'nothing', operator: 'nobody', code: 'K7QF2M9D4TXW' };
 const CANARY = 'canary-8d7f3a';
 
 describe('the audit log of a daemon', () => {

@@ -27,6 +27,9 @@ const REASONS_OF_INPUT = new Set([
   'INVITE_NOT_FOUND',
   'CAPABILITY_NOT_FOUND',
   'APPROVAL_NOT_FOUND',
+  'SESSION_NOT_FOUND',
+  'OPERATOR_NOT_FOUND',
+  'TOKEN_NOT_FOUND',
   'REQUEST_INVALID',
 ]);
 
@@ -43,7 +46,7 @@ describe('the HTTP API', () => {
   describe('every route', () => {
     for (const [id, route] of ALL) {
       it(`${id} is served, and asks who is calling: ${route.access}`, async () => {
-        const params = { node: 'nobody', id: 'nothing', code: 'K7QF2M9D4TXW', name: 'no.such' };
+        const params = { node: 'nobody', id: 'nothing', operator: 'nobody', code: 'K7QF2M9D4TXW', name: 'no.such' };
         const what = {
           method: route.method,
           path: toPath(id, params),
@@ -200,8 +203,19 @@ describe('the HTTP API', () => {
     for (const host of ['localhost', 'LOCALHOST:7442', '127.0.0.1:1', '[::1]:7442'])
       assert.equal((await as(host)).status, 200);
     for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.nip.io:7442', '[::2]']) {
-      assert.equal((await as(host)).json.reason, 'PERMISSION_DENIED', host);
+      assert.equal((await as(host)).json.reason, 'ORIGIN_REFUSED', host);
     }
+  });
+
+  it('answers no request that names two hosts', async () => {
+    const socket = connect(target.ports.console, '127.0.0.1');
+    const lines = ['GET /healthz HTTP/1.1', 'Host: 127.0.0.1', 'Host: evil.example', 'Connection: close', '', ''];
+    socket.write(lines.join('\r\n'));
+    let text = '';
+    socket.on('data', (part) => (text += part.toString()));
+    await new Promise((resolve) => socket.once('close', resolve));
+    assert.match(text, /^HTTP\/1\.1 403 /);
+    assert.match(text, /ORIGIN_REFUSED/);
   });
 
   it('survives what is not HTTP', async () => {

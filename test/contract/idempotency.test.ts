@@ -68,7 +68,7 @@ describe('Idempotency-Key', () => {
   });
 
   describe('in memory', () => {
-    const ok = async () => ({ status: 200, body: {} });
+    const ok = async () => ({ status: 200, body: {}, headers: {} });
 
     it('forgets after a day, and the oldest beyond its bound', async () => {
       const clock = new HandClock();
@@ -87,7 +87,7 @@ describe('Idempotency-Key', () => {
       const keys = new IdempotencyKeys(new HandClock());
       const busy = () => Promise.reject(new PalyraError('RATE_LIMITED'));
       await assert.rejects(keys.answer('eva', 'k', 'a', busy), { reason: 'RATE_LIMITED' });
-      await keys.answer('eva', 'k', 'a', async () => ({ status: 503, body: {} }));
+      await keys.answer('eva', 'k', 'a', async () => ({ status: 503, body: {}, headers: {} }));
       assert.equal(keys.size, 0);
     });
   });

@@ -62,6 +62,8 @@ describe('metrics', () => {
       assert.equal((await series()).get('palyra_node_last_seen_seconds{node="pi-lab"}'), undefined);
       await fixture.link(node);
       assert.equal((await series()).get('palyra_node_up{node="pi-lab"}'), 1);
+      assert.equal((await series()).get('palyra_node_links{transport="grpc"}'), 1);
+      assert.equal((await series()).get('palyra_node_links{transport="poll"}'), 0);
       fixture.clock.advance(10_000);
       const later = await series();
       assert.equal(later.get('palyra_node_last_seen_seconds{node="pi-lab"}'), 10);

@@ -1,3 +1,6 @@
+import { systemClock } from '../../src/lib/base/clock.js';
+import { systemRandom } from '../../src/lib/base/random.js';
+import { pollLinks } from '../../src/lib/node/link/poll.js';
 import { streamLinks } from '../../src/lib/node/link/stream.js';
 import { FakeDaemon, nodeMaterial, testAuthority } from '../support/fake-daemon.js';
 import { MemoryDaemon } from '../support/node-daemon.js';
@@ -7,6 +10,14 @@ describeNodeLink('gRPC stream over mutual TLS', async () => {
   const authority = testAuthority();
   const daemon = await FakeDaemon.start(authority);
   const connect = streamLinks(nodeMaterial(authority, 'nod_01JTESTTESTTESTTESTTESTTES'));
+  return { daemon, connect, deadEndpoint: '127.0.0.1:1', close: () => daemon.stop() };
+});
+
+describeNodeLink('gRPC calls over mutual TLS', async () => {
+  const authority = testAuthority();
+  const daemon = await FakeDaemon.start(authority);
+  const material = nodeMaterial(authority, 'nod_01JTESTTESTTESTTESTTESTTES');
+  const connect = pollLinks(material, { clock: systemClock, random: systemRandom });
   return { daemon, connect, deadEndpoint: '127.0.0.1:1', close: () => daemon.stop() };
 });
 

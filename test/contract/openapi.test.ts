@@ -60,6 +60,21 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  it('says by which credentials each operation may be called, and with which scope', () => {
+    const { securitySchemes } = document.components;
+    assert.deepEqual(
+      Object.values<Document>(securitySchemes).map(({ type, name, scheme }) => name ?? `${type} ${scheme}`),
+      ['__Host-palyra', 'x-palyra-csrf', 'http bearer'],
+    );
+    for (const { method, path, access, scope, safe } of Object.values(ROUTES) as Route[]) {
+      const operation = document.paths[path][method.toLowerCase()];
+      const session = safe ? { session: [] } : { session: [], csrf: [] };
+      assert.deepEqual(operation.security, access === 'anonymous' ? [] : [session, { token: [] }], path);
+      assert.equal(operation['x-palyra-scope'], scope ?? undefined, path);
+    }
+    assert.equal(document.paths['/v1/session'].post.requestBody.required, true);
+  });
+
   it('refers only to what it holds', () => {
     for (const [, ref = ''] of JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)) {
       assert.match(ref, /^#\/components\//);

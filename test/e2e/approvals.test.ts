@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertDocument } from '../support/document-schemas.js';
+import { LoginClient } from '../support/login-client.js';
 import { LiveDaemon } from '../support/live-daemon.js';
 import { Sandbox, type RunningProcess } from '../support/palyra.js';
 
@@ -132,6 +133,41 @@ describe('a machine without an invite', function () {
     assert.equal(request.pinRequired, false);
     assert.equal((await sandbox.run(['approvals', 'approve', request.id])).code, 0);
     await node.line(/✓ Paired as "checked"/);
+  });
+
+  it('takes the place of a node it was before: shown first, then with --replace and a purpose', async () => {
+    const [again, { id, pin }] = await asks('reinstalled', ['--name', 'desk']);
+    const shown = await sandbox.run(['approvals', 'show', id]);
+    assert.match(shown.stdout, /taken {2}the name belongs to desk, .*: --replace desk, or --name/);
+    const taken = await sandbox.json(['approvals', 'approve', id, '--pin', pin]);
+    assert.equal(taken.document.error.code, 'NAME_TAKEN');
+    assert.match(JSON.stringify(taken.document.error), /--replace desk/);
+    const args = ['approvals', 'approve', id, '--pin', pin, '--replace', 'desk', '--purpose', 'front door'];
+    const { code, document } = await sandbox.json(args);
+    assert.equal(code, 0, JSON.stringify(document));
+    assertDocument(document);
+    assert.deepEqual([document.request.replaces.name, document.node.labels], ['desk', { site: 'lab' }]);
+    assert.equal(document.node.purpose, 'front door');
+    await again.line(/✓ Paired as "desk"/);
+    assert.equal((await asking.finished).code, 78, 'the old key is refused');
+    assert.match((await sandbox.run(['approvals', 'show', id])).stdout, /replaces desk, /);
+  });
+
+  it('stands in one queue with programs that log in, which are approved by the PIN they show', async () => {
+    const program = await new LoginClient(Number(place.split(':').at(-1))).ask();
+    const id = program.requestId.slice('req_'.length);
+    assert.match((await sandbox.run(['approvals'])).stdout, new RegExp(`^${id} +log in +laptop · linux/x64 · `, 'm'));
+    const shown = await sandbox.json(['approvals', 'show', id]);
+    assertDocument(shown.document);
+    assert.equal(shown.document.request.kind, 'login');
+    const nobody = await sandbox.json(['approvals', 'approve', id, '--pin', program.pin, '--as', 'nobody']);
+    assert.deepEqual([nobody.code, nobody.document.error.code], [3, 'OPERATOR_NOT_FOUND']);
+    const { code, document } = await sandbox.json(['approvals', 'approve', id, '--pin', program.pin]);
+    assert.equal(code, 0, JSON.stringify(document));
+    assertDocument(document);
+    assert.equal((await program.claim()).json.state, 'approved');
+    const again = await sandbox.run(['approvals', 'approve', id]);
+    assert.match(again.stdout + again.stderr, /laptop: already approved as .+ by /);
   });
 
   it('leaves no PIN in the state or the log of the daemon', () => {

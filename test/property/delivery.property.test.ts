@@ -107,6 +107,7 @@ class World {
     try {
       // A sink of its own for each connection: what an old daemon still sends goes nowhere.
       const sink = {
+        transport: 'grpc' as const,
         send: (message: DownMessage) => void (node.connection === sink && node.inbox.push(message)),
         close: (reason: string) => void (node.connection === sink && node.close(reason)),
       };

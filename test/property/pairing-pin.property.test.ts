@@ -11,7 +11,7 @@ import {
   formatPin,
   toPinVerifier,
   type PinInputs,
-} from '../../src/lib/identity/pairing-pin.js';
+} from '../../src/lib/base/pairing-pin.js';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const hex = bytes(32).map((value) => Buffer.from(value).toString('hex'));

@@ -1,10 +1,12 @@
 /** `NodeDaemon` over the real carrier: a grpc-js server behind mutual TLS, with certificates of a CA of its own. */
 import { Server, ServerCredentials, type ServerDuplexStream, type ServerOptions } from '@grpc/grpc-js';
 
+import { systemClock } from '../../src/lib/base/clock.js';
 import { PalyraError } from '../../src/lib/base/errors.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { Authority, createAuthority } from '../../src/lib/identity/authority.js';
 import { createDeviceKey, exportKey, spkiOf } from '../../src/lib/identity/device-key.js';
+import { PollSessions } from '../../src/lib/daemon/grpc/poll-sessions.js';
 import type { StreamLinkMaterial } from '../../src/lib/node/link/stream.js';
 import { fromDownMessage, toUpMessage } from '../../src/lib/wire/grpc/convert.js';
 import {
@@ -27,11 +29,29 @@ export function nodeMaterial(authority: Authority, deviceId: string): StreamLink
   return { certificatePem: issued.certificatePem, keyPem: exportKey(key), trustBundle: [authority.certificatePem] };
 }
 
+const ANY_DEVICE = { kind: 'device', nodeId: 'nod_any', serial: '1', address: '127.0.0.1' } as const;
+
 export class FakeDaemon implements NodeDaemon {
   readonly registrations: RegistrationSeen[] = [];
   readonly sessions: DaemonSession[] = [];
   answer: NodeDaemon['answer'] = acceptAll;
   readonly #server: Server;
+  /** The daemon's own, with a script behind it. */
+  readonly #polled = new PollSessions({
+    clock: systemClock,
+    open: (_caller, hello, link) => {
+      const session = new DaemonSession(
+        (message) => link.send(message),
+        (error) => link.end(error ?? null),
+      );
+      session.received.push(hello);
+      this.sessions.push(session);
+      return Promise.resolve({
+        receive: (message) => void session.received.push(message),
+        closed: () => void (session.left = true),
+      });
+    },
+  });
   #port = 0;
 
   private constructor(server: Server) {
@@ -72,6 +92,7 @@ export class FakeDaemon implements NodeDaemon {
 
   /** Cuts every connection, as a crash would. */
   stop(): void {
+    this.#polled.close();
     this.#server.forceShutdown();
   }
 
@@ -93,6 +114,18 @@ export class FakeDaemon implements NodeDaemon {
               }),
             (error: unknown) => callback(toServiceError(PalyraError.from(error))),
           );
+      },
+      pollCapability: (call, callback) => {
+        this.#polled
+          .poll(ANY_DEVICE, call.request, (listener) => call.once('cancelled', listener))
+          .then((answer) => callback(null, answer))
+          .catch((error: unknown) => callback(toServiceError(PalyraError.from(error))));
+      },
+      completeCapability: (call, callback) => {
+        this.#polled
+          .complete(ANY_DEVICE, call.request, (listener) => call.once('cancelled', listener))
+          .then((answer) => callback(null, answer))
+          .catch((error: unknown) => callback(toServiceError(PalyraError.from(error))));
       },
       streamNodeEvents: (call: ServerDuplexStream<NodeEvent, DaemonMessage>) => {
         const session = new DaemonSession(

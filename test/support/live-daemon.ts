@@ -11,6 +11,7 @@ export interface Asked {
   readonly capability: string;
   readonly input: JsonValue;
   readonly timeoutMs?: number;
+  readonly queueMs?: number;
   readonly idempotencyKey?: string;
 }
 

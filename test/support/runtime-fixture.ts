@@ -130,7 +130,11 @@ export class RuntimeFixture {
         known: [],
         ...changes,
       },
-      { send: (message) => received.push(message), close: (reason) => (link.closedBy = reason) },
+      {
+        transport: 'grpc',
+        send: (message) => received.push(message),
+        close: (reason) => (link.closedBy = reason),
+      },
     );
     return link;
   }

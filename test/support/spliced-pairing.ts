@@ -9,7 +9,7 @@ import { systemRandom } from '../../src/lib/base/random.js';
 import type { Authority } from '../../src/lib/identity/authority.js';
 import { readCertificate } from '../../src/lib/identity/certificate.js';
 import { createDeviceKey, spkiOf } from '../../src/lib/identity/device-key.js';
-import { nonceCommitment } from '../../src/lib/identity/pairing-pin.js';
+import { nonceCommitment } from '../../src/lib/base/pairing-pin.js';
 import { pairingTranscript, signPossession } from '../../src/lib/identity/pairing-proof.js';
 import {
   PairingServiceClient,

@@ -5,7 +5,8 @@ import { plural } from '../../lib/cli/daemon-report.js';
 import { formatTable, formatTsv } from '../../lib/cli/table.js';
 
 export default class ApprovalsList extends BaseCommand<typeof ApprovalsList> {
-  static override summary = 'List what waits for an answer: machines that ask to join, oldest first';
+  static override summary =
+    'List what waits for an answer: machines that ask to join, programs that log in; oldest first';
   static override aliases = ['approvals'];
   static override examples = ['<%= config.bin %> approvals list', '<%= config.bin %> approvals list --all --json'];
   static override flags = { all: Flags.boolean({ description: 'Those that were answered in the last day too' }) };

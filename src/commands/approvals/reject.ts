@@ -4,9 +4,9 @@ import { BaseCommand } from '../../lib/cli/base-command.js';
 import { printable } from '../../lib/cli/text.js';
 
 export default class ApprovalsReject extends BaseCommand<typeof ApprovalsReject> {
-  static override summary = 'Turn a machine away that asks to join';
+  static override summary = 'Turn a machine or a program away that asks to be let in';
   static override description =
-    'The machine is told who said no and why, and stops with exit code 78. Rejecting twice is no error.';
+    'Whoever asks is told who said no and why; a machine stops with exit code 78. Rejecting twice is no error.';
   static override examples = [
     '<%= config.bin %> approvals reject M4XT --reason "not ours"',
     '<%= config.bin %> approvals reject req_M4XT9Q --json',
@@ -15,7 +15,7 @@ export default class ApprovalsReject extends BaseCommand<typeof ApprovalsReject>
     request: Args.string({ required: true, description: 'Id as in the list, or its first characters (3 or more)' }),
   };
   static override flags = {
-    reason: Flags.string({ helpValue: '<text>', description: 'What the person at the machine is told' }),
+    reason: Flags.string({ helpValue: '<text>', description: 'What the person over there is told' }),
   };
 
   async run() {

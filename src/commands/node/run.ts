@@ -10,6 +10,7 @@ import { findInvite } from '../../lib/cli/join-input.js';
 import { pairedLine } from '../../lib/cli/join-report.js';
 import { openLog, withLogSettings } from '../../lib/cli/service-log.js';
 import { listenForStop, type StopRequest } from '../../lib/cli/signals.js';
+import { transportFlag, wantedTransport } from '../../lib/cli/transport-flag.js';
 import type { SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
 
 export default class NodeRun extends JoinCommand<typeof NodeRun> {
@@ -20,6 +21,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
   static override examples = [
     '<%= config.bin %> node run https://192.168.1.20:7443/j/K7QF2M9D4TXW-9Q3MZ8XHCV2R5T7WK4NBD6YJPE',
     '<%= config.bin %> node run',
+    '<%= config.bin %> node run --transport poll',
     'echo K7QF-2M9D-4TXW | <%= config.bin %> node run 192.168.1.20 --code-stdin',
   ];
   static override args = {
@@ -28,6 +30,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
   static override flags = {
     name: Flags.string({ helpValue: '<name>', description: 'Name to ask for when pairing (also: PALYRA_NODE_NAME)' }),
     ...joinFlags,
+    ...transportFlag,
     'log-format': Flags.option({ options: ['pretty', 'json'] as const })({
       description: 'Log records on stderr instead of the story (also: PALYRA_LOG_FORMAT)',
     }),
@@ -65,17 +68,19 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
       loadCapabilityModules,
     );
     for (const { plugin, message } of failures) this.warn(`plugin ${plugin} adds no capabilities: ${message}`);
-    const invite = await findInvite(this.args.target, this.flags);
-    if (invite !== null) await this.#pair(invite, registrations, log, stop);
+    // First, so that what cannot work is refused before this machine is paired.
     const host = createNodeHost(
       {
         stateDirectory: this.directories.nodeState,
         controlSocketPath: this.directories.nodeSocketPath,
         version: this.config.version,
         pluginFailures: failures,
+        transport: wantedTransport(this.flags.transport),
       },
       { clock: systemClock, random: systemRandom, log, registrations },
     );
+    const invite = await findInvite(this.args.target, this.flags);
+    if (invite !== null) await this.#pair(invite, registrations, log, stop);
     const story = new HostStory(this.output, () => Date.now());
     host.onState((status) => story.tell(status));
     await host.run(stop.signal);

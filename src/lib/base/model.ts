@@ -24,6 +24,9 @@ export type Caller =
       readonly role: OperatorRole;
       /** The public id of the session or token it was by. */
       readonly credential?: string;
+      readonly operatorId?: string;
+      /** Null or absent: everything the role allows. */
+      readonly scopes?: readonly string[] | null;
     }
   | { readonly kind: 'device'; readonly nodeId: string; readonly serial: string; readonly address: string }
   | { readonly kind: 'anonymous'; readonly address: string };
@@ -115,6 +118,13 @@ export interface NodeRecord {
   readonly disconnectReason: 'stopped' | 'lost' | 'superseded' | 'daemon-stopped' | null;
 }
 
+/** What can carry a node's link: a gRPC stream, unary gRPC calls, QUIC. */
+export type LinkTransport = 'grpc' | 'poll' | 'quic';
+
+/** What a node may be told to use. */
+export const TRANSPORT_MODES = ['auto', 'grpc', 'quic', 'poll'] as const;
+export type TransportMode = (typeof TRANSPORT_MODES)[number];
+
 /** One function makes it for every surface (`runtime/presence.ts`). */
 export interface NodeView {
   readonly id: string;
@@ -133,6 +143,8 @@ export interface NodeView {
   readonly protocol: number;
   readonly outdated: boolean;
   readonly address: string | null;
+  /** What carries its link; null while there is none. */
+  readonly transport: LinkTransport | null;
   readonly certificate: { readonly fingerprint: string; readonly notAfter: string; readonly daysLeft: number } | null;
   /** Names that may be used now: announced ∩ granted, sorted. */
   readonly capabilities: readonly string[];
@@ -211,69 +223,10 @@ export interface MachineFacts {
   readonly asksThrough?: readonly ChannelName[];
 }
 
-/** What is kept of the PIN of a machine that asks: a salted hash, never the PIN. See `identity/pairing-pin.ts`. Hex. */
+/** What is kept of the PIN of whoever asks: a salted hash, never the PIN. See `base/pairing-pin.ts`. Hex. */
 export interface PinVerifier {
   readonly salt: string;
   readonly hash: string;
-}
-
-/** Something that waits, or waited, for an answer: a person's or an invite's. Decided once, never changed. */
-export interface ApprovalRecord {
-  /** `req_` and six Crockford characters; stable over retries of the same device key. */
-  readonly id: string;
-  readonly kind: 'join';
-  readonly state: ApprovalState;
-  readonly requestedName: string | null;
-  readonly keyFingerprint: string;
-  /** SPKI DER of the device key, base64. */
-  readonly publicKey: string;
-  readonly facts: MachineFacts;
-  readonly address: string;
-  readonly inviteId: string | null;
-  readonly requestedAt: number;
-  readonly expiresAt: number;
-  readonly decidedAt: number | null;
-  readonly decidedBy: string | null;
-  readonly rejectReason: string | null;
-  readonly nodeId: string | null;
-  /** PEM, once issued. Public by nature. */
-  readonly certificate: string | null;
-  /** The machine asked without an invite: who approves it types the PIN that it shows. */
-  readonly pin?: PinVerifier;
-  /** Wrong PINs typed, and how often the machine asked for another one; both are bounded. */
-  readonly wrongPins?: number;
-  readonly pinRenewals?: number;
-}
-
-/** A request as people and programs see it; the id of the device key stands in for the key. */
-export interface ApprovalView {
-  readonly id: string;
-  readonly kind: 'join';
-  readonly state: ApprovalState;
-  readonly subject: {
-    readonly name: string;
-    readonly hostname: string;
-    readonly platform: string;
-    readonly arch: string;
-    readonly version: string;
-    readonly address: string;
-    /** The first 80 bits of SHA-256 over the device key, in groups of four. */
-    readonly keyWords: string;
-    readonly purpose: string | null;
-  };
-  /** Capabilities it announces. */
-  readonly wants: readonly string[];
-  readonly replaces: null;
-  readonly requestedAt: string;
-  readonly expiresAt: string;
-  /** Whether an operator of the daemon may answer; what is asked at the machine itself is false. */
-  readonly answerableHere: boolean;
-  /** Approving it takes the PIN shown by the machine; otherwise its invite's code has proven it. */
-  readonly pinRequired: boolean;
-  readonly decidedAt: string | null;
-  readonly decidedBy: string | null;
-  readonly reason: string | null;
-  readonly nodeId: string | null;
 }
 
 // ── Dispatches ───────────────────────────────────────────────────────────────

@@ -40,6 +40,18 @@ export const PAIRING_REASONS = reasons({
     hint: 'Start it again: palyra node run <link>',
     retrySafe: true,
   },
+  LINK_SESSION_UNKNOWN: {
+    code: 'NOT_FOUND',
+    title: 'The daemon does not know this session of the node, or knows it no more',
+    hint: 'The node begins a new one by itself',
+    retrySafe: true,
+  },
+  QUIC_UNAVAILABLE: {
+    code: 'FAILED_PRECONDITION',
+    exit: 78,
+    title: 'QUIC cannot be used here',
+    hint: 'Let palyra choose (--transport auto), or use --transport grpc or --transport poll',
+  },
   PAIRING_REJECTED: {
     code: 'PERMISSION_DENIED',
     exit: 78,

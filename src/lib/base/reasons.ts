@@ -5,6 +5,7 @@
  */
 import { reasons } from './reason-row.js';
 import type { ReasonRow } from './reason-row.js';
+import { ACCESS_REASONS } from './reasons-access.js';
 import { DAEMON_REASONS } from './reasons-daemon.js';
 import { DISPATCH_REASONS } from './reasons-dispatch.js';
 import { PAIRING_REASONS } from './reasons-pairing.js';
@@ -88,16 +89,6 @@ const COMMON_REASONS = reasons({
     hint: 'Check the path and the method',
   },
   // Who is asking.
-  UNAUTHENTICATED: {
-    code: 'UNAUTHENTICATED',
-    title: 'This needs a login',
-    hint: 'On the machine of the daemon use the local socket: run palyra there as the same user',
-  },
-  PERMISSION_DENIED: {
-    code: 'PERMISSION_DENIED',
-    title: 'This is not allowed for this caller',
-    hint: 'Ask the owner of the daemon',
-  },
   DEVICE_MISMATCH: {
     code: 'PERMISSION_DENIED',
     title: 'The message names another device than its certificate',
@@ -137,7 +128,7 @@ const COMMON_REASONS = reasons({
   },
 });
 
-const TABLE = { ...COMMON_REASONS, ...DAEMON_REASONS, ...PAIRING_REASONS, ...DISPATCH_REASONS };
+const TABLE = { ...COMMON_REASONS, ...ACCESS_REASONS, ...DAEMON_REASONS, ...PAIRING_REASONS, ...DISPATCH_REASONS };
 
 /** Every reason palyra can give. Names are stable for ever; titles and hints may be reworded. */
 export const REASONS: { readonly [R in keyof typeof TABLE]: ReasonRow } = TABLE;

@@ -1,5 +1,5 @@
 /** Machines that ask to join, as rows of `nodes list`: they are no nodes yet, so scripts that count nodes do not meet them in `nodes`. */
-import type { ApprovalView } from '../base/model.js';
+import type { ApprovalView } from '../base/requests.js';
 import { shortDuration } from './durations.js';
 import type { Column } from './table.js';
 

@@ -5,7 +5,7 @@
  * A command returns its document; the base class prints it only under `--json`. What people read is printed by the command itself.
  */
 import { Command, type Interfaces } from '@oclif/core';
-import type { PalyraError } from '../base/errors.js';
+import { PalyraError } from '../base/errors.js';
 import { ControlPlaneClient, type ControlPlaneClientOptions } from '../client/control-plane-client.js';
 import { directoriesOf, type Directories } from './directories.js';
 import { GLOBAL_FLAGS } from './flags.js';
@@ -13,6 +13,7 @@ import type { CommandDocument, Output } from './output.js';
 import { processOutput } from './process-output.js';
 import { canAsk } from './prompts.js';
 import type { Settings } from './settings.js';
+import { assertHere, findTarget, isAboutThisMachine, localTarget, type Target } from './target.js';
 import { exitRequest, toPalyraError } from './usage-errors.js';
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
@@ -31,6 +32,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** Every word that is not a flag, in order; for commands that take any number of them. */
   protected words: readonly string[] = [];
   #client: ControlPlaneClient | null = null;
+  #target: Target | PalyraError | null = null;
 
   /** The document of this command, or nothing when it was already written. */
   abstract override run(): Promise<CommandDocument | undefined>;
@@ -49,12 +51,28 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.words = argv as string[];
     this.output.quiet = flags.quiet;
     this.output.verbose = flags.verbose;
+    const id = this.id ?? '';
+    if (isAboutThisMachine(id)) {
+      assertHere(id, flags);
+      this.#target = localTarget(this.directories);
+    } else if (id !== 'login') {
+      // Kept until a daemon is asked for anything: help for a broken file must not need the file.
+      this.#target = await findTarget(flags, this.directories).catch((error: unknown) => PalyraError.from(error));
+    }
   }
 
-  /** The daemon of this machine, over its local socket. Closed when the command ends. */
-  protected client(options: Omit<ControlPlaneClientOptions, 'socketPath' | 'baseUrl'> = {}): ControlPlaneClient {
+  /** Which daemon this command is about; `login` finds its own. Throws what is wrong with the flags, the variables or the contexts. */
+  protected get target(): Target {
+    if (this.#target === null || this.#target instanceof PalyraError) throw this.#target ?? new PalyraError('INTERNAL');
+    return this.#target;
+  }
+
+  /** The daemon of the context, or that of this machine over its local socket. Closed when the command ends. */
+  protected client(
+    options: Pick<ControlPlaneClientOptions, 'requestTimeoutMs' | 'safeReadRetries'> = {},
+  ): ControlPlaneClient {
     this.#client ??= new ControlPlaneClient({
-      socketPath: this.directories.socketPath,
+      ...this.target.options,
       ...(this.flags.timeout === undefined ? {} : { requestTimeoutMs: this.flags.timeout }),
       ...options,
     });

@@ -11,6 +11,8 @@ export interface Directories {
   readonly config: string;
   readonly daemonState: string;
   readonly nodeState: string;
+  /** Of the contexts: what this machine proves itself with to daemons. */
+  readonly credentials: string;
   readonly logs: string;
   readonly socketPath: string;
   readonly nodeSocketPath: string;
@@ -34,6 +36,7 @@ export function directoriesOf(env: Environment = process.env, machine: Machine =
     config: base.config,
     daemonState: join(base.state, 'daemon'),
     nodeState: join(base.state, 'node'),
+    credentials: join(base.state, 'credentials'),
     logs: join(base.state, 'logs'),
     socketPath: socket('daemon'),
     nodeSocketPath: socket('node'),

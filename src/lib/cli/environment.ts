@@ -25,6 +25,8 @@ export function takeVariable(name: string, env: NodeJS.ProcessEnv = process.env)
 export const VARIABLES: readonly string[] = [
   'PALYRA_CAPABILITY_MODULES',
   'PALYRA_CONFIG',
+  'PALYRA_CONTEXT',
+  'PALYRA_DAEMON',
   'PALYRA_HOME',
   'PALYRA_INVITE',
   'PALYRA_INVITE_FILE',
@@ -33,4 +35,7 @@ export const VARIABLES: readonly string[] = [
   'PALYRA_LOG_LEVEL',
   'PALYRA_NODE_NAME',
   'PALYRA_NO_INPUT',
+  'PALYRA_TOKEN',
+  'PALYRA_TOKEN_FILE',
+  'PALYRA_TRANSPORT',
 ];

@@ -31,7 +31,7 @@ function storyOf(event: PublicEvent): string {
     case 'invite':
       return `invite ${event.invite} ${event.change}${who}`;
     case 'approval':
-      return `request ${event.approval} ${event.state}${event.name === null ? '' : ` · ${event.name}`}${who}`;
+      return `request to ${event.kind === 'join' ? 'join' : 'log in'} ${event.approval} ${event.state}${event.name === null ? '' : ` · ${event.name}`}${who}`;
     case 'pairing':
       return `wrong code from ${event.address} · ${plural(event.failures, 'failure')}`;
     case 'dispatch': {

@@ -23,6 +23,17 @@ export const portFlag = Flags.custom<number>({
 
 /** On every command; `--json` is added by oclif. */
 export const GLOBAL_FLAGS = {
+  context: Flags.string({
+    char: 'c',
+    helpValue: '<name>',
+    description: 'Speak to the daemon of this context (also: PALYRA_CONTEXT)',
+    helpGroup: 'GLOBAL',
+  }),
+  daemon: Flags.string({
+    helpValue: '<url>',
+    description: 'Speak to the daemon at this address (also: PALYRA_DAEMON)',
+    helpGroup: 'GLOBAL',
+  }),
   plain: Flags.boolean({ description: 'Tab-separated values without header and colour', helpGroup: 'GLOBAL' }),
   quiet: Flags.boolean({ char: 'q', description: 'Only what was asked for', helpGroup: 'GLOBAL' }),
   timeout: durationFlag({ description: 'How long to wait, such as 30s or 5m', helpGroup: 'GLOBAL' }),
@@ -41,6 +52,9 @@ export const LEADING_FLAGS: readonly string[] = [
   '--no-input',
   '--verbose',
 ];
+
+/** Global flags that take a value as the next word. */
+export const LEADING_VALUE_FLAGS: readonly string[] = ['--context', '-c', '--daemon', '--timeout'];
 
 export const yesFlag = Flags.boolean({ char: 'y', description: 'Do it without asking' });
 

@@ -1,4 +1,5 @@
 /** What `node run` says about its connection: one line a change that a person would want to know, not one an attempt. */
+import type { LinkTransport, TransportMode } from '../base/model.js';
 import { shortDuration } from './durations.js';
 import type { Output } from './output.js';
 import { printable } from './text.js';
@@ -6,6 +7,11 @@ import { printable } from './text.js';
 export interface HostMoment {
   readonly state: 'connecting' | 'online' | 'offline' | 'stopping' | 'conflict';
   readonly daemon: { readonly name: string; readonly endpoint: string | null };
+  readonly transport: {
+    readonly mode: TransportMode;
+    readonly used: LinkTransport | null;
+    readonly why: string;
+  };
   readonly attempts: number;
   readonly nextTryAt: string | null;
   readonly lastError: { readonly reason: string; readonly message: string } | null;
@@ -20,6 +26,7 @@ export class HostStory {
   readonly #now: () => number;
   #online = false;
   #begun = false;
+  #over: string | null = null;
   #awaySince: number | null = null;
   #reminders = 0;
   #lastReason: string | null = null;
@@ -35,19 +42,32 @@ export class HostStory {
   }
 
   #tellOnline(moment: HostMoment): void {
-    if (this.#online) return;
+    const over = this.#overWords(moment.transport);
+    if (this.#online) {
+      // The link changed over: nothing was lost, and nobody waited.
+      if (over !== '') this.#output.say(printable(`● Still online.${over}`));
+      return;
+    }
     const away =
       this.#awaySince === null || !this.#begun ? '' : ` again after ${shortDuration(this.#now() - this.#awaySince)}`;
     this.#online = true;
     this.#awaySince = null;
     this.#lastReason = null;
     if (this.#begun) {
-      this.#output.say(`● Online${away}.`);
+      this.#output.say(printable(`● Online${away}.${over}`));
       return;
     }
     this.#begun = true;
     this.#output.say(printable(`● Online. Capabilities: ${moment.capabilities.join(', ') || 'none'}`));
     this.#output.say('  Ctrl-C to stop');
+  }
+
+  /** When what carries the link was another before, and nobody asked for one. */
+  #overWords({ mode, used, why }: HostMoment['transport']): string {
+    const before = this.#over;
+    if (mode !== 'auto' || used === null || used === before) return '';
+    this.#over = used;
+    return before === null ? '' : ` Over ${used}: ${why}.`;
   }
 
   #tellAway(moment: HostMoment): void {

@@ -59,7 +59,8 @@ async function readInviteFile(path: string): Promise<string> {
   return line;
 }
 
-async function firstLine(stream: AsyncIterable<unknown>): Promise<string> {
+/** The first line, trimmed, and no more than is wanted of the rest. */
+export async function firstLine(stream: AsyncIterable<unknown>): Promise<string> {
   let text = '';
   for await (const chunk of stream) {
     text += String(chunk);

@@ -38,6 +38,7 @@ export function tableColumns(now: number, options: { wide: boolean }): Column<No
     ...narrow,
     { header: 'ID', value: (node) => node.id },
     { header: 'ADDRESS', value: (node) => orDash(node.address) },
+    { header: 'TRANSPORT', value: (node) => orDash(node.transport) },
     { header: 'CERT', value: (node) => (node.certificate === null ? NOTHING : `${node.certificate.daysLeft} d`) },
     { header: 'CAPABILITIES', value: (node) => orDash(node.capabilities.join(',')) },
     { header: 'PURPOSE', value: (node) => orDash(node.purpose) },

@@ -31,6 +31,7 @@ export function nodeReport({ node, capabilities, recentDispatches }: NodeReportI
     `${node.hostname} · ${node.platform}/${node.arch} · ${node.address ?? 'address unknown'} · ${node.id}`,
   );
   add('version', `${node.version}${node.outdated ? ' (older than the daemon: compatible, upgrade recommended)' : ''}`);
+  if (node.transport !== null) add('transport', node.transport);
   if (node.certificate !== null) add('certificate', `${node.certificate.daysLeft} days left`);
   add('can do', canDo(capabilities));
   const labels = labelsOf(node.labels);

@@ -47,8 +47,8 @@ export function nodeStatusDocument(pairing: PairingFacts | null, host: HostFacts
   };
 }
 
-function connectionOf({ state, since, rttMs, attempts, nextTryAt, lastError }: HostFacts) {
-  return { state, since, rttMs, attempts, nextTryAt, lastError };
+function connectionOf({ state, since, transport, rttMs, attempts, nextTryAt, lastError }: HostFacts) {
+  return { state, since, transport, rttMs, attempts, nextTryAt, lastError };
 }
 
 function stoppedLine({ name, daemonName, revoked }: PairingFacts): string {
@@ -59,11 +59,13 @@ function stoppedLine({ name, daemonName, revoked }: PairingFacts): string {
 
 function hostLines(host: HostFacts, now: number): string[] {
   const since = longDuration(now - Date.parse(host.since));
-  const roundTrip = host.rttMs === null ? '' : `, ${host.rttMs} ms`;
-  const where = `${host.daemon.name} (${host.daemon.endpoint ?? '—'}) for ${since}${roundTrip}`;
+  const where = `${host.daemon.name} (${host.daemon.endpoint ?? '—'}) for ${since}`;
   const lines = [
     `${host.state === 'online' ? '●' : '○'} ${host.state.padEnd(11)}${where} · this machine is "${host.name}" · ${host.version}`,
   ];
+  const { used, mode, why } = host.transport;
+  const roundTrip = host.rttMs === null ? '' : ` · round trip ${host.rttMs} ms`;
+  lines.push(`  transport    ${used === null ? `none (${mode})` : `${used}: ${why}`}${roundTrip}`);
   if (host.lastError !== null) lines.push(`  why          ${host.lastError.message}`);
   return [...lines, `  allows       ${host.capabilities.join(' · ') || 'nothing'}`];
 }

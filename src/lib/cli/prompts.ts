@@ -1,5 +1,6 @@
 /** Questions to a person. Asked only when stdin and stderr are terminals; a script is told which flag answers instead. */
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { PalyraError } from '../base/errors.js';
 import { readSwitch, type Environment } from './environment.js';
 
@@ -25,6 +26,24 @@ export async function ask(question: string): Promise<string> {
     throw new PalyraError('CANCELLED', { cause: error });
   } finally {
     terminal.close();
+  }
+}
+
+/** One line that is not shown while it is typed. Rejects with CANCELLED as `ask` does. */
+export async function askSecret(question: string): Promise<string> {
+  process.stderr.write(question);
+  const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output: silence, terminal: true });
+  const gone = new AbortController();
+  terminal.once('SIGINT', () => gone.abort());
+  terminal.once('close', () => gone.abort());
+  try {
+    return await terminal.question('', { signal: gone.signal });
+  } catch (error) {
+    throw new PalyraError('CANCELLED', { cause: error });
+  } finally {
+    terminal.close();
+    process.stderr.write('\n');
   }
 }
 

@@ -5,7 +5,8 @@
  * The queue is read after its position was known, so nothing falls between the two; a change that the snapshot already shows may be told once more.
  */
 import { PalyraError } from '../base/errors.js';
-import type { ApprovalView, DispatchListing } from '../base/model.js';
+import type { DispatchListing } from '../base/model.js';
+import type { ApprovalView } from '../base/requests.js';
 import type {
   ControlPlaneClient,
   PublicEvent,

@@ -6,96 +6,34 @@
  * before the daemon does.
  */
 import { PalyraError } from '../base/errors.js';
-import { fromProblem } from '../wire/http/problem.js';
-import { ROUTES, toPath, type Route } from '../wire/http/routes.js';
-import type { JsonRouteId, RouteAnswer, RouteBody, RouteQuery } from '../wire/http/schemas.js';
+import { toPath } from '../wire/http/routes.js';
+import type { RouteAnswer, RouteBody, RouteQuery } from '../wire/http/schemas.js';
+import { AccessCalls } from './access-calls.js';
+import { parseJson } from './answers.js';
+import type { WaitOptions } from './calls.js';
 import { watchEvents, type WatchItem, type WatchOptions } from './event-watch.js';
-import { Transport, type TransportAnswer, type TransportTarget } from './transport.js';
 
+export type { OperatorView, SessionView, TokenView, WhoAmI } from './access-calls.js';
+export type { CallOptions, ControlPlaneClientOptions } from './calls.js';
 export type { WatchItem, WatchOptions } from './event-watch.js';
 export type { NodeEvent, Ping, PublicEvent, Resync, Snapshot } from '../wire/http/event-schemas.js';
 
 export type InventoryDevice = RouteAnswer<'inventory.list'>['devices'][number];
 export type PruneCandidate = RouteAnswer<'nodes.prune'>['candidates'][number];
 
-export interface ControlPlaneClientOptions extends TransportTarget {
-  /** For calls that do not wait for anything. */
-  readonly requestTimeoutMs?: number;
-  /** How often a safe read is repeated when the connection fails. */
-  readonly safeReadRetries?: number;
-}
-
-export interface CallOptions<R extends JsonRouteId> {
-  readonly params?: Readonly<Record<string, string>>;
-  readonly query?: RouteQuery<R>;
-  readonly body?: RouteBody<R>;
-  readonly signal?: AbortSignal;
-  /** How long the daemon may take on purpose; added to the request time-out. */
-  readonly waitMs?: number;
-}
-
-type WaitOptions = { readonly waitMs?: number; readonly signal?: AbortSignal };
-
-export class ControlPlaneClient {
-  readonly #transport: Transport;
-  readonly #requestTimeoutMs: number;
-  readonly #safeReadRetries: number;
-
-  constructor(options: ControlPlaneClientOptions) {
-    if ((options.socketPath === undefined) === (options.baseUrl === undefined)) {
-      throw new PalyraError('CONFIG_INVALID', { detail: 'a client needs either socketPath or baseUrl' });
-    }
-    this.#transport = new Transport(options);
-    this.#requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
-    this.#safeReadRetries = options.safeReadRetries ?? 1;
-  }
-
-  /** One call of a route. Throws the daemon's own reason, or DAEMON_NOT_RUNNING, DAEMON_UNREACHABLE, CANCELLED. */
-  async request<R extends JsonRouteId>(id: R, options: CallOptions<R> = {}): Promise<RouteAnswer<R>> {
-    const route: Route = ROUTES[id];
-    const path = toPath(id, options.params) + toQueryString(options.query);
-    const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-    const attempt = () =>
-      this.#transport.send({
-        method: route.method,
-        path,
-        ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
-        timeoutMs: this.#requestTimeoutMs + (options.waitMs ?? 0),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-        ...(id === 'daemon.stop' ? { isLast: true } : {}),
-      });
-    return decode<R>(await this.#withRetries(attempt, route.safe ? this.#safeReadRetries : 0));
-  }
-
-  async #text(id: 'ca.show' | 'metrics'): Promise<string> {
-    const attempt = () => this.#transport.send({ method: 'GET', path: toPath(id), timeoutMs: this.#requestTimeoutMs });
-    const answer = await this.#withRetries(attempt, this.#safeReadRetries);
-    if (answer.status >= 400) throw fromProblem(parseJson(answer.text), answer.status);
-    return answer.text;
-  }
-
-  async #withRetries(attempt: () => Promise<TransportAnswer>, retries: number): Promise<TransportAnswer> {
-    for (let left = retries; ; left--) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (left <= 0 || PalyraError.from(error).reason !== 'DAEMON_UNREACHABLE') throw error;
-      }
-    }
-  }
-
+export class ControlPlaneClient extends AccessCalls {
   async daemonStatus(options: WaitOptions = {}) {
     return (await this.request('daemon.status', options)).daemon;
   }
 
   /** The CA certificate of the daemon, PEM. */
   caCertificate(): Promise<string> {
-    return this.#text('ca.show');
+    return this.text(toPath('ca.show'));
   }
 
   /** In the text form of Prometheus. */
   metrics(): Promise<string> {
-    return this.#text('metrics');
+    return this.text(toPath('metrics'));
   }
 
   /** `lan`, `loopback` or addresses of its machine; live, and for its next start. */
@@ -137,7 +75,7 @@ export class ControlPlaneClient {
 
   /** What happens from now on, or from `from` on; goes on across lost connections. The first connection must succeed. */
   watchEvents(options: WatchOptions = {}): AsyncGenerator<WatchItem, void, undefined> {
-    return watchEvents(this.#transport, options);
+    return watchEvents(this.transport, options);
   }
 
   /** Without `wait: false` it answers when the dispatch is settled; `waitMs` must then cover its deadline. */
@@ -249,11 +187,8 @@ export class ControlPlaneClient {
   async *exportAudit(options: { readonly pageSize?: number } = {}): AsyncGenerator<string> {
     const { pageSize = 5000 } = options;
     for (let after = 0; ;) {
-      const path = `${toPath('audit.export')}?after=${after}&limit=${pageSize}`;
-      const attempt = () => this.#transport.send({ method: 'GET', path, timeoutMs: this.#requestTimeoutMs });
-      const answer = await this.#withRetries(attempt, this.#safeReadRetries);
-      if (answer.status >= 400) throw fromProblem(parseJson(answer.text), answer.status);
-      const lines = answer.text.split('\n').slice(0, -1);
+      const text = await this.text(`${toPath('audit.export')}?after=${after}&limit=${pageSize}`);
+      const lines = text.split('\n').slice(0, -1);
       yield* lines;
       if (lines.length < pageSize) return;
       // By number and not by count: what is damaged has none, and must not be asked for for ever.
@@ -269,39 +204,9 @@ export class ControlPlaneClient {
   verifyAudit(options: WaitOptions = {}) {
     return this.request('audit.verify', { waitMs: 120_000, ...options });
   }
-
-  close(): Promise<void> {
-    return this.#transport.close();
-  }
-}
-
-function toQueryString(query: object | undefined): string {
-  const search = new URLSearchParams();
-  // Query values are text or numbers; their schemas say so.
-  for (const [name, value] of Object.entries(query ?? {}) as [string, string | number | undefined][]) {
-    if (value !== undefined) search.set(name, `${value}`);
-  }
-  const text = search.toString();
-  return text === '' ? '' : `?${text}`;
 }
 
 function seqOf(line: string): number | null {
   const entry = parseJson(line) as { seq?: unknown } | null | undefined;
   return typeof entry?.seq === 'number' ? entry.seq : null;
-}
-
-function decode<R extends JsonRouteId>(answer: TransportAnswer): RouteAnswer<R> {
-  const body = parseJson(answer.text);
-  if (answer.status >= 400) throw fromProblem(body, answer.status);
-  if (body === undefined)
-    throw new PalyraError('INTERNAL', { detail: 'the daemon answered with something that is not JSON' });
-  return body as RouteAnswer<R>;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

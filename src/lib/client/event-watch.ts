@@ -38,6 +38,11 @@ const PERMANENT: ReadonlySet<string> = new Set([
   'PERMISSION_DENIED',
   'REQUEST_INVALID',
   'ROUTE_NOT_FOUND',
+  'SESSION_ENDED',
+  'TOKEN_REFUSED',
+  'SCOPE_MISSING',
+  'CONTRACT_MISMATCH',
+  'DAEMON_IDENTITY_CHANGED',
 ]);
 
 /** What fails before the first message is thrown, and so is what cannot become better; everything else is tried again. */

@@ -3,16 +3,23 @@
  * Failures become reasons: not running, not reachable (and why), time-out. Whether a request was already sent when the connection broke is kept,
  * because only an unsent one may be repeated without a thought.
  */
-import { Client, Pool, UndiciError, requestOn } from './undici-parts.js';
 import { PalyraError } from '../base/errors.js';
+import type { Credentials } from './credentials.js';
+import { reachDetail, systemCode } from './reach.js';
+import { SecureConnector } from './secure-connector.js';
+import { Client, Pool, requestOn } from './undici-parts.js';
 
 export interface TransportTarget {
   /** Of a local daemon. Exactly one of `socketPath` and `baseUrl`. */
   readonly socketPath?: string;
-  /** Such as `https://nas.lan:7443`. */
+  /** Such as `https://nas.lan:7443`: scheme, host and port, nothing more. */
   readonly baseUrl?: string;
   /** PEM of the only CA that is trusted for `baseUrl`. */
   readonly ca?: string;
+  /** In place of `ca`: SHA-256 of its DER, hex, with or without `sha256:`. The CA is taken from the handshake. Neither: the authorities of this machine. */
+  readonly caFingerprint?: string;
+  /** Proxy for `baseUrl`, `http://…` or `https://…`; it sees encrypted bytes only. */
+  readonly proxy?: string;
 }
 
 export interface TransportRequest {
@@ -29,6 +36,8 @@ export interface TransportRequest {
 export interface TransportAnswer {
   readonly status: number;
   readonly contentType: string;
+  /** What the daemon says of its API; null without the header. */
+  readonly contract: string | null;
   readonly text: string;
 }
 
@@ -60,12 +69,26 @@ const KEEP_ALIVE_MS = 2000;
 export class Transport {
   readonly #client: Pool;
   readonly #target: TransportTarget;
+  readonly #credentials: Credentials;
+  readonly #secure: SecureConnector | null;
   readonly #streams = new Set<Client>();
 
-  constructor(target: TransportTarget) {
+  readonly #contractHeader: string;
+  /** Sent with every request: the contract we speak. */
+  readonly #common: Readonly<Record<string, string>>;
+
+  constructor(
+    target: TransportTarget,
+    credentials: Credentials,
+    options: { readonly contractHeader: string; readonly contract: number },
+  ) {
     this.#target = target;
+    this.#credentials = credentials;
+    this.#common = { [options.contractHeader]: `${options.contract}` };
+    this.#contractHeader = options.contractHeader;
+    this.#secure = secureConnectorOf(target);
     this.#client = new Pool(originOf(target), {
-      connect: connectOptions(target),
+      connect: this.#connect(),
       keepAliveTimeout: KEEP_ALIVE_MS,
       // A call may wait for minutes: each has a connection of its own while it lasts, opened when needed.
       connections: MAX_CONNECTIONS,
@@ -81,19 +104,28 @@ export class Transport {
     const deadline = AbortSignal.timeout(request.timeoutMs);
     const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
     try {
-      const answer = await requestOn(this.#client, {
+      const answering = requestOn(this.#client, {
         method: request.method,
         path: request.path,
-        headers: { accept: 'application/json', ...request.headers },
+        headers: {
+          accept: 'application/json',
+          ...this.#common,
+          ...(await this.#credentials.headers()),
+          ...request.headers,
+        },
         ...(request.body === undefined ? {} : { body: request.body }),
         ...(request.isLast === true ? { reset: true } : {}),
         signal,
       });
-      const type = answer.headers['content-type'];
+      const answer = await Promise.race([answering, aborted(signal)]);
+      const { 'content-type': type, [this.#contractHeader]: contract, 'set-cookie': cookies } = answer.headers;
+      const text = await answer.body.text();
+      await this.#credentials.take(cookies);
       return {
         status: answer.statusCode,
         contentType: typeof type === 'string' ? type : '',
-        text: await answer.body.text(),
+        contract: typeof contract === 'string' ? contract : null,
+        text,
       };
     } catch (error) {
       if (request.signal?.aborted === true) throw new PalyraError('CANCELLED', { cause: error });
@@ -110,7 +142,7 @@ export class Transport {
   /** A GET whose answer goes on, over a connection of its own that has no limit but silence. */
   async stream(request: StreamRequest): Promise<StreamAnswer> {
     const client = new Client(originOf(this.#target), {
-      connect: connectOptions(this.#target),
+      connect: this.#connect(),
       headersTimeout: request.connectMs,
       bodyTimeout: request.silentMs,
     });
@@ -125,7 +157,7 @@ export class Transport {
       const answer = await requestOn(client, {
         method: 'GET',
         path: request.path,
-        headers: request.headers,
+        headers: { ...this.#common, ...(await this.#credentials.headers()), ...request.headers },
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
       // The end of the connection is told to who reads; nobody may be reading yet.
@@ -139,10 +171,29 @@ export class Transport {
 
   /** Ends every connection; requests that are under way are dropped. */
   async close(): Promise<void> {
+    this.#secure?.close();
     await Promise.all([this.#client.destroy(), ...[...this.#streams].map((client) => client.destroy())]);
   }
 
+  /** SHA-256 of the certificate that the last connection showed, hex; null without TLS. */
+  get serverCertificateSha256(): string | null {
+    return this.#secure?.certificateSha256 ?? null;
+  }
+
+  /** The only CA that is trusted, PEM; undefined over the local socket and when this machine's authorities are. */
+  async trustedCa(): Promise<string | undefined> {
+    return this.#secure?.trustedCa();
+  }
+
+  #connect() {
+    const { socketPath } = this.#target;
+    if (this.#secure !== null) return this.#secure.connect;
+    return { timeout: CONNECT_TIMEOUT_MS, ...(socketPath === undefined ? {} : { socketPath }) };
+  }
+
   #toPalyraError(error: unknown): PalyraError {
+    const known = PalyraError.from(error);
+    if (known.reason !== 'INTERNAL') return known;
     const code = systemCode(error);
     if (this.#target.socketPath !== undefined) {
       if (code === 'ENOENT' || code === 'ECONNREFUSED') return new PalyraError('DAEMON_NOT_RUNNING', { cause: error });
@@ -153,7 +204,14 @@ export class Transport {
         });
       }
     }
-    return new PalyraError('DAEMON_UNREACHABLE', { detail: reachDetail(code, error), cause: error });
+    if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
+      const detail = `the answer is larger than ${MAX_ANSWER_BYTES / 1024 / 1024} MiB`;
+      return new PalyraError('ANSWER_INVALID', { detail, cause: error });
+    }
+    if (code === 'UND_ERR_HEADERS_OVERFLOW' || code.startsWith('HPE_')) {
+      return new PalyraError('ANSWER_INVALID', { detail: 'it does not speak HTTP as we do', cause: error });
+    }
+    return new PalyraError('DAEMON_UNREACHABLE', { detail: reachDetail(error), cause: error });
   }
 }
 
@@ -161,12 +219,24 @@ function originOf({ baseUrl }: TransportTarget): string {
   return baseUrl ?? 'http://localhost';
 }
 
-function connectOptions({ socketPath, ca }: TransportTarget) {
-  return {
-    timeout: CONNECT_TIMEOUT_MS,
-    ...(socketPath === undefined ? {} : { socketPath }),
-    ...(ca === undefined ? {} : { ca }),
-  };
+function secureConnectorOf({ baseUrl, ca, caFingerprint, proxy }: TransportTarget): SecureConnector | null {
+  if (baseUrl?.startsWith('https:') !== true) return null;
+  return new SecureConnector({
+    url: new URL(baseUrl),
+    ca,
+    caFingerprint: caFingerprint?.replace(/^sha256:/, '').toLowerCase(),
+    proxy,
+    timeoutMs: CONNECT_TIMEOUT_MS,
+  });
+}
+
+/** The HTTP library looks at the signal once it is connected, not before; what was aborted by then is not sent. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = () => reject(new Error('aborted'));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 async function* mapErrors(
@@ -177,36 +247,5 @@ async function* mapErrors(
     yield* body;
   } catch (error) {
     throw toError(error);
-  }
-}
-
-function systemCode(error: unknown): string {
-  for (let current = error; current instanceof Error; current = current.cause) {
-    const code = (current as NodeJS.ErrnoException).code;
-    if (typeof code === 'string') return code;
-  }
-  return '';
-}
-
-function reachDetail(code: string, error: unknown): string {
-  switch (code) {
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'the name cannot be resolved';
-    case 'ECONNREFUSED':
-      return 'the connection was refused';
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'there is no route to it';
-    case 'UND_ERR_CONNECT_TIMEOUT':
-    case 'ETIMEDOUT':
-      return 'the connection timed out';
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'UND_ERR_SOCKET':
-    case 'UND_ERR_ABORTED':
-      return 'the connection broke before the answer came';
-    default:
-      return error instanceof UndiciError || code !== '' ? (error as Error).message : 'the request failed';
   }
 }

@@ -1,15 +1,21 @@
 /**
- * The approvals queue as operators meet it: who may waive a PIN, how a typed PIN is checked, what a request looks like. Decisions are the runtime's.
+ * The approvals queue as operators meet it: who may answer what, how a typed PIN is checked, what a request looks like. Decisions are the runtime's.
+ *
+ * Always true: a machine is let in by an approver or the owner; a program is logged in as whoever approves it, and as somebody else by the owner only; never
+ * without its PIN, and never by a credential that is limited, because the session would not be.
  */
+import type { OperatorRecord } from '../base/access.js';
 import { toTimestamp } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
-import type { ApprovalRecord, ApprovalView, Caller } from '../base/model.js';
+import type { Caller } from '../base/model.js';
+import type { ApprovalRecord, ApprovalView, JoinRecord, LoginRecord } from '../base/requests.js';
 import { humanFingerprint } from '../identity/codes.js';
-import { matchesPin, parsePin } from '../identity/pairing-pin.js';
+import { matchesPin, parsePin } from '../base/pairing-pin.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 import type { ParsedBody, ParsedQuery } from '../wire/http/schemas.js';
+import { assertAllowed, isOwner } from './policy.js';
 
-type ApprovalRuntime = Pick<NodeRuntime, 'approvals' | 'durable' | 'nodeDetails' | 'inviteView'>;
+type ApprovalRuntime = Pick<NodeRuntime, 'access' | 'approvals' | 'durable' | 'nodeDetails' | 'inviteView'>;
 
 export class ApprovalDesk {
   readonly #runtime: ApprovalRuntime;
@@ -31,31 +37,76 @@ export class ApprovalDesk {
     return { request };
   }
 
-  /** Throws PERMISSION_DENIED when somebody else than the owner waives the PIN, PIN_MALFORMED, and everything `Approvals.approve` throws. */
+  /**
+   * Throws PERMISSION_DENIED when the caller may not answer so, PIN_MALFORMED, OPERATOR_NOT_FOUND, and everything that `Approvals.approve` and
+   * `Approvals.approveLogin` throw.
+   */
   async approve(caller: Caller, id: string, body: ParsedBody<'approvals.approve'>) {
-    const { pin, noPin, name, labels, only } = body;
-    if (noPin && caller.kind !== 'owner') {
-      throw new PalyraError('PERMISSION_DENIED', { detail: 'only the owner approves without the PIN' });
-    }
-    const typed = pin === undefined ? null : parsePin(pin);
-    const check = typed === null ? null : (verifier: Parameters<typeof matchesPin>[0]) => matchesPin(verifier, typed);
-    const { approval, changed } = await this.#runtime.approvals.approve(id, {
-      by: nameOf(caller),
-      pin: noPin ? 'waived' : check,
-      name,
-      labels,
-      only,
-    });
-    const { nodeId } = approval;
+    const approval = this.#runtime.approvals.find(id);
+    const isLogin = approval.kind === 'login';
+    const answered = isLogin ? this.#approveLogin(caller, approval, body) : this.#approveJoin(caller, approval, body);
+    const { record, changed } = await answered;
+    const nodeId = record.kind === 'join' ? record.nodeId : null;
     const node = nodeId === null ? null : unless('NODE_NOT_FOUND', () => this.#runtime.nodeDetails(nodeId).node);
-    return { ...this.#answer(approval), decision: 'approved' as const, changed, node };
+    return { ...this.#answer(record), decision: 'approved' as const, changed, node };
   }
 
-  /** Throws ALREADY_DECIDED or APPROVAL_NOT_FOUND. */
+  /** Throws PERMISSION_DENIED, ALREADY_DECIDED or APPROVAL_NOT_FOUND. */
   async reject(caller: Caller, id: string, body: ParsedBody<'approvals.reject'>) {
+    const asked = this.#runtime.approvals.find(id);
+    const isOwn = asked.kind === 'login' && asked.operator !== null && this.#isOwnName(caller, asked.operator);
+    assertAllowed(caller, isOwn ? 'viewer' : 'approver');
     const answer = { by: nameOf(caller), reason: body.reason ?? null };
-    const { approval, changed } = await this.#runtime.approvals.reject(id, answer);
+    const { approval, changed } = await this.#runtime.approvals.reject(asked.id, answer);
     return { ...this.#answer(approval), decision: 'rejected' as const, changed };
+  }
+
+  async #approveJoin(caller: Caller, asked: JoinRecord, body: ParsedBody<'approvals.approve'>) {
+    const { pin, noPin, as, ...join } = body;
+    assertAllowed(caller, 'approver');
+    if (noPin && !isOwner(caller)) {
+      throw new PalyraError('PERMISSION_DENIED', { detail: 'only the owner approves without the PIN' });
+    }
+    if (as !== undefined) throw new PalyraError('REQUEST_INVALID', { detail: 'only a login is approved as somebody' });
+    const answer = { ...join, by: nameOf(caller), pin: noPin ? ('waived' as const) : checkOf(pin) };
+    const { approval, changed } = await this.#runtime.approvals.approve(asked.id, answer);
+    return { record: approval, changed };
+  }
+
+  async #approveLogin(caller: Caller, asked: LoginRecord, body: ParsedBody<'approvals.approve'>) {
+    const { pin, noPin, as, ...join } = body;
+    const operator = this.#whom(caller, asked, as);
+    if (noPin) throw new PalyraError('PERMISSION_DENIED', { detail: 'a login is never approved without its PIN' });
+    const [given] = Object.entries(join).filter(([, value]) => value !== undefined);
+    if (given !== undefined) {
+      throw new PalyraError('REQUEST_INVALID', { detail: `${given[0]}: only a machine that joins is given that` });
+    }
+    const answer = { by: nameOf(caller), pin: checkOf(pin), operator };
+    const { approval, changed } = await this.#runtime.approvals.approveLogin(asked.id, answer);
+    return { record: approval, changed };
+  }
+
+  /** Whom the program may act as, if this caller says so. */
+  #whom(caller: Caller, asked: LoginRecord, as: string | undefined): OperatorRecord {
+    assertAllowed(caller, 'viewer');
+    if (caller.kind === 'operator' && (caller.scopes ?? null) !== null) {
+      throw new PalyraError('PERMISSION_DENIED', {
+        detail: 'a token lets nobody log in: the session could do more than the token',
+      });
+    }
+    const named = as ?? asked.operator;
+    if (named === null || this.#isOwnName(caller, named))
+      return assertMatches(asked, this.#runtime.access.operatorOf(caller));
+    if (!isOwner(caller)) {
+      throw new PalyraError('PERMISSION_DENIED', { detail: `only ${named} or the owner approves a login as ${named}` });
+    }
+    const operator = assertMatches(asked, this.#runtime.access.findOperator(named));
+    if (operator.state === 'active') return operator;
+    throw new PalyraError('OPERATOR_NOT_FOUND', { detail: `${operator.name} is disabled` });
+  }
+
+  #isOwnName(caller: Caller, name: string): boolean {
+    return isSameName(this.#runtime.access.operatorOf(caller).name, name);
   }
 
   #answer(approval: ApprovalRecord) {
@@ -67,12 +118,26 @@ export class ApprovalDesk {
   }
 
   #view(approval: ApprovalRecord): ApprovalView {
-    const { facts, inviteId } = approval;
-    const invite = inviteId === null ? null : unless('INVITE_NOT_FOUND', () => this.#runtime.inviteView(inviteId));
     return {
       id: approval.id,
       kind: approval.kind,
       state: approval.state,
+      ...(approval.kind === 'join' ? this.#joinFacts(approval) : loginFacts(approval)),
+      requestedAt: timestamp(approval.requestedAt),
+      expiresAt: timestamp(approval.expiresAt),
+      answerableHere: true,
+      pinRequired: approval.pin !== undefined,
+      decidedAt: toTimestamp(approval.decidedAt),
+      decidedBy: approval.decidedBy,
+      reason: approval.rejectReason,
+    };
+  }
+
+  #joinFacts(approval: JoinRecord) {
+    const { facts, inviteId } = approval;
+    const invite = inviteId === null ? null : unless('INVITE_NOT_FOUND', () => this.#runtime.inviteView(inviteId));
+    const replaces = this.#runtime.approvals.replaces(approval);
+    return {
       subject: {
         name: approval.requestedName ?? facts.hostname,
         hostname: facts.hostname,
@@ -83,18 +148,37 @@ export class ApprovalDesk {
         keyWords: humanFingerprint(Buffer.from(approval.publicKey, 'base64')),
         purpose: invite?.purpose ?? null,
       },
+      operator: null,
       wants: facts.capabilities.map(({ name }) => name),
-      replaces: null,
-      requestedAt: timestamp(approval.requestedAt),
-      expiresAt: timestamp(approval.expiresAt),
-      answerableHere: true,
-      pinRequired: approval.pin !== undefined,
-      decidedAt: toTimestamp(approval.decidedAt),
-      decidedBy: approval.decidedBy,
-      reason: approval.rejectReason,
+      replaces: replaces === null ? null : { ...replaces, lastSeenAt: toTimestamp(replaces.lastSeenAt) },
       nodeId: approval.nodeId,
     };
   }
+}
+
+function loginFacts({ client, address, grantedTo, operator }: LoginRecord) {
+  return {
+    subject: { name: client.hostname, ...client, address, keyWords: '', purpose: null },
+    operator: grantedTo?.name ?? operator,
+    wants: [],
+    replaces: null,
+    nodeId: null,
+  };
+}
+
+/** Whoever approves cannot make it somebody else's login than the one that was asked for. */
+function assertMatches(asked: LoginRecord, operator: OperatorRecord): OperatorRecord {
+  if (asked.operator === null || isSameName(asked.operator, operator.name)) return operator;
+  throw new PalyraError('REQUEST_INVALID', { detail: `the program asks to be logged in as ${asked.operator}` });
+}
+
+function isSameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+function checkOf(pin: string | undefined) {
+  const typed = pin === undefined ? null : parsePin(pin);
+  return typed === null ? null : (verifier: Parameters<typeof matchesPin>[0]) => matchesPin(verifier, typed);
 }
 
 /** Null for what was removed or forgotten since. */

@@ -27,6 +27,10 @@ export function auditEvents(runtime: NodeRuntime, auditor: Auditor, log: Log): (
 function decisionsOf(event: RuntimeEvent, runtime: NodeRuntime): Decision[] {
   switch (event.type) {
     case 'approval.decided': {
+      if (event.kind === 'login') {
+        const target = { request: event.approvalId };
+        return [{ action: `login.${event.state}`, target, by: event.by }];
+      }
       const { id, inviteId, nodeId, certificate, requestedName, keyFingerprint } = runtime.approval(event.approvalId);
       const target = {
         request: id,
@@ -42,9 +46,9 @@ function decisionsOf(event: RuntimeEvent, runtime: NodeRuntime): Decision[] {
     case 'approval.requested':
       return [
         {
-          action: 'pairing.requested',
+          action: event.kind === 'join' ? 'pairing.requested' : 'login.requested',
           target: { request: event.approvalId, name: event.name, address: event.address },
-          by: 'invite',
+          by: event.kind === 'join' ? 'invite' : 'runtime',
         },
       ];
     case 'invite.changed': {

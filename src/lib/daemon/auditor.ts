@@ -150,6 +150,7 @@ export class Attempt {
   readonly #requestId: string;
   #attempted: Attempted;
   #settled: Promise<void> | null = null;
+  #unchanged = false;
 
   /** Use `Auditor.attempt`. */
   constructor(attempted: Attempted & { readonly requestId: string }, intents: AuditIntents, auditor: Auditor) {
@@ -170,8 +171,14 @@ export class Attempt {
     this.#attempted = { ...this.#attempted, target: { ...this.#attempted.target, ...facts } };
   }
 
+  /** Nothing was changed and no intent was begun: leaves no entry. A refusal still does. */
+  unchanged(): void {
+    this.#unchanged = true;
+  }
+
   /** Resolves when the entry is durable. The first outcome is the one that is written. */
   settle(outcome: string): Promise<void> {
+    if (this.#unchanged && outcome === 'ok') this.#settled ??= Promise.resolve();
     this.#settled ??= this.#auditor.write({ ...this.#attempted, outcome, requestId: this.#requestId }).then(() => {
       this.#intents.end(this.#requestId);
     });

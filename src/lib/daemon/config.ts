@@ -114,6 +114,11 @@ export function certificateHosts(config: Pick<DaemonConfig, 'listen' | 'hosts'>)
   return unique([...config.hosts, ...bound, 'localhost', '127.0.0.1', '::1']);
 }
 
+/** Names under which requests for the public port may come, in canonical form: those of the certificate. */
+export function hostNames(config: Pick<DaemonConfig, 'listen' | 'hosts'>): ReadonlySet<string> {
+  return new Set(certificateHosts(config).map((host) => canonicalHost(host) ?? host));
+}
+
 /** `host:port`, with brackets around an IPv6 address. */
 export function toAuthority(host: string, port: number): string {
   return `${toUrlHost(host)}:${port}`;

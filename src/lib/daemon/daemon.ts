@@ -29,14 +29,16 @@ import { logEvents } from './event-log.js';
 import { Exposure, type ServerCertificate } from './exposure.js';
 import { EventFeed } from './http/event-feed.js';
 import { createHandlers } from './http/handlers.js';
-import { createJoinPage } from './http/pages.js';
+import { createApprovePage, createJoinPage } from './http/pages.js';
 import { Router } from './http/router.js';
 import { HttpServer } from './http/server.js';
 import { InviteDesk } from './invites.js';
+import { LoginDesk } from './login-desk.js';
 import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
 import { NodePort } from './node-port.js';
+import { LoginQueue } from './login-queue.js';
 import { PairingDesk, type DaemonFingerprints } from './pairing-desk.js';
 import { PublicPort } from './public-port.js';
 import { startTicker } from './ticker.js';
@@ -57,7 +59,7 @@ export interface Stopped {
 /** The console and the local socket serve people and their programs on this machine. */
 const MAX_LOCAL_CONNECTIONS = 256;
 const CONSOLE_ADDRESS = '127.0.0.1';
-const CONSOLE_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+const CONSOLE_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
 const HTTP_CLOSE_GRACE_MS = 1000;
 const DRAIN_POLL_MS = 50;
 
@@ -155,7 +157,9 @@ export class Daemon {
     const handlers = createHandlers({
       runtime,
       invites,
+      loginQueue: new LoginQueue({ runtime, clock, random }, () => this.#fingerprints),
       trail: auditor.trail,
+      logins: new LoginDesk({ access: runtime.access, random }),
       clock,
       config,
       ca: authority,
@@ -174,9 +178,11 @@ export class Daemon {
       log: log.scope('http'),
       caPem: authority.certificatePem,
       joinPage: createJoinPage(),
+      approvePage: createApprovePage(),
       metrics,
       events: new EventFeed({ runtime, clock, log: log.scope('http') }),
       auditor,
+      access: runtime.access,
       durable: () => runtime.durable(),
     });
     this.#router = router;
@@ -254,11 +260,16 @@ export class Daemon {
     this.#fingerprints = fingerprintsOf(authority.spkiSha256, server.certificatePem);
     const daemon = { name: config.daemonName, version: config.version };
     const desk = new PairingDesk({ runtime, clock, random }, () => this.#fingerprints);
-    const publicPort = new PublicPort({ clock, log: log.scope('pairing'), router, desk, auditor, runtime }, server, {
-      ...daemon,
-      trustBundle: [authority.certificatePem],
-      nodeEndpoints: () => advertisedHosts(exposure).map((host) => toAuthority(host, exposure.port('node-rpc'))),
-    });
+    const publicPort = new PublicPort(
+      { clock, log: log.scope('pairing'), router, desk, auditor, runtime },
+      server,
+      {
+        ...daemon,
+        trustBundle: [authority.certificatePem],
+        nodeEndpoints: () => advertisedHosts(exposure).map((host) => toAuthority(host, exposure.port('node-rpc'))),
+      },
+      () => exposure.hostNames,
+    );
     this.#lifecycle.add('public port', () => publicPort.close());
     const nodePort = new NodePort(
       { clock, log: log.scope('node'), runtime },

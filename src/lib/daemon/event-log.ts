@@ -64,7 +64,7 @@ function write(
       pairing.info(`invite ${event.inviteId} made by ${event.by}`, { invite: event.inviteId, by: event.by });
       return;
     case 'approval.requested':
-      pairing.info(`${event.name} asks to join from ${event.address}`, {
+      pairing.info(`${event.name} asks to ${event.kind === 'join' ? 'join' : 'log in'} from ${event.address}`, {
         request: event.approvalId,
         address: event.address,
       });

@@ -12,7 +12,7 @@ import { PalyraError } from '../base/errors.js';
 import { readPrivateFile, writeFileAtomic } from '../base/files.js';
 import { resolveListen } from '../base/listen-words.js';
 import type { ListenerView } from '../base/model.js';
-import { isBound, isWildcard, toAuthority, withListen, type DaemonConfig } from './config.js';
+import { hostNames, isBound, isWildcard, toAuthority, withListen, type DaemonConfig } from './config.js';
 import type { TlsFront } from './tls-front.js';
 
 const FILE = 'exposure.json';
@@ -40,11 +40,13 @@ export class Exposure {
   readonly #deps: ExposureDeps;
   readonly #doors: Door[] = [];
   #config: DaemonConfig;
+  #hostNames: ReadonlySet<string>;
   #moving: Promise<unknown> = Promise.resolve();
 
   constructor(deps: ExposureDeps, config: DaemonConfig) {
     this.#deps = deps;
     this.#config = config;
+    this.#hostNames = hostNames(config);
   }
 
   /** As it is now; the names for links and for the certificate follow the addresses. */
@@ -56,6 +58,11 @@ export class Exposure {
   }
   get hosts(): readonly string[] {
     return this.#config.hosts;
+  }
+
+  /** Names that may be in a Host header. */
+  get hostNames(): ReadonlySet<string> {
+    return this.#hostNames;
   }
 
   port(purpose: Door['purpose']): number {
@@ -108,6 +115,7 @@ export class Exposure {
       throw error;
     }
     this.#config = after;
+    this.#hostNames = hostNames(after);
     if (!letGoFirst) await this.#unbind(gone);
     return true;
   }

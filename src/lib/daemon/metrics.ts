@@ -7,13 +7,14 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../base/clock.js';
-import { NODE_PROTOCOL, TERMINAL_STATES, type NodeView, type Presence } from '../base/model.js';
+import { NODE_PROTOCOL, TERMINAL_STATES, type LinkTransport, type NodeView, type Presence } from '../base/model.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 
 const MAX_NODES = 2000;
 const MAX_CAPABILITIES = 100;
 const OTHER = '(other)';
 const PRESENCES: readonly Presence[] = ['online', 'late', 'offline', 'never-seen', 'expired'];
+const TRANSPORTS: readonly LinkTransport[] = ['grpc', 'poll', 'quic'];
 /** Seconds from request to outcome: a local echo to an hour on a machine that was away. */
 const BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
 
@@ -76,6 +77,9 @@ export class Metrics {
     for (const presence of PRESENCES) {
       gauges.nodes.set({ presence }, nodes.filter((node) => node.presence === presence).length);
     }
+    for (const transport of TRANSPORTS) {
+      gauges.links.set({ transport }, nodes.filter((node) => node.transport === transport).length);
+    }
     gauges.leftOut.set(Math.max(0, nodes.length - MAX_NODES));
     gauges.approvals.set(approvals.pending);
     gauges.open.set(dispatches.open);
@@ -108,6 +112,7 @@ function createGauges(registers: Registry[]) {
       'node',
     ]),
     nodes: gauge('palyra_nodes', 'Paired nodes, by presence.', ['presence']),
+    links: gauge('palyra_node_links', 'Open links of nodes, by what carries them.', ['transport']),
     leftOut: gauge('palyra_nodes_left_out', `Nodes without series of their own: those after the first ${MAX_NODES}.`),
     approvals: gauge('palyra_approvals_pending', 'Requests that wait for a person.'),
     open: gauge('palyra_dispatches_open', 'Dispatches that are not over.'),

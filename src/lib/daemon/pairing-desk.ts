@@ -12,10 +12,11 @@
 import type { Clock } from '../base/clock.js';
 import { sleep } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
-import { NODE_PROTOCOL, type ApprovalRecord, type InviteRecord, type MachineFacts } from '../base/model.js';
+import { NODE_PROTOCOL, type InviteRecord, type MachineFacts } from '../base/model.js';
+import type { JoinRecord } from '../base/requests.js';
 import type { Random } from '../base/random.js';
 import { fingerprintOf, parsePublicKey } from '../identity/device-key.js';
-import { nonceCommitment, pairingPin, toPinVerifier } from '../identity/pairing-pin.js';
+import { nonceCommitment, pairingPin, toPinVerifier } from '../base/pairing-pin.js';
 import {
   awaitMessage,
   daemonProof,
@@ -164,7 +165,7 @@ export class PairingDesk {
    */
   async completePin(
     o: Completion & { readonly nodeNonce: Buffer },
-  ): Promise<{ readonly approval: ApprovalRecord; readonly daemonNonce: Buffer }> {
+  ): Promise<{ readonly approval: JoinRecord; readonly daemonNonce: Buffer }> {
     const { spki, commitment, daemonNonce, fingerprints } = this.#sessions.consume(o.sessionId, 'pin');
     return this.#notSooner(async () => {
       assertLength('node_nonce', o.nodeNonce, NONCE_BYTES);
@@ -192,7 +193,7 @@ export class PairingDesk {
   }
 
   /** Throws PAIRING_SESSION_UNKNOWN, INVITE_REFUSED, PAIRING_PROOF_INVALID and NAME_TAKEN. */
-  async complete(o: Completion & { readonly codeProof: Buffer }): Promise<ApprovalRecord> {
+  async complete(o: Completion & { readonly codeProof: Buffer }): Promise<JoinRecord> {
     const session = this.#sessions.consume(o.sessionId, 'invite');
     const { invite, spki, transcript } = session;
     return this.#notSooner(async () => {
@@ -215,7 +216,7 @@ export class PairingDesk {
     readonly requestId: string;
     readonly signedAtMs: number;
     readonly possessionProof: Buffer;
-  }): ApprovalRecord {
+  }): JoinRecord {
     const approval = this.#deps.runtime.approval(o.requestId);
     const skewMs = Math.abs(this.#deps.clock.now() - o.signedAtMs);
     const spki = Buffer.from(approval.publicKey, 'base64');

@@ -1,17 +1,18 @@
 /**
- * Half-done pairings: memory only, one for a device key, a bounded number over all and from one source, each gone after a minute or after one try.
+ * Half-done pairings and logins: memory only, one for a device key or a claim hash, a bounded number over all and from one source, each gone after a minute or after one try.
  * Whoever begins takes a place before anything is looked at and gives it back when nothing comes of it.
  */
 import type { Clock } from '../base/clock.js';
-import { PalyraError } from '../base/errors.js';
+import { PalyraError, type Reason } from '../base/errors.js';
 
 export const SESSION_TTL_MS = 60_000;
-/** More are PAIRING_BUSY. */
+/** More are refused. */
 export const MAX_SESSIONS = 32;
 export const MAX_SESSIONS_PER_SOURCE = 4;
 
 export interface HeldSession {
   readonly kind: string;
+  /** Key of the machine, or claim hash of the program, that began it. */
   readonly spki: Buffer;
   /** What counts as one source. */
   readonly source: string;
@@ -22,26 +23,36 @@ interface Kept<S> {
   readonly expiresAt: number;
 }
 
+/** What whoever asks is told: there is no place, or there is no such session. */
+export interface SessionRefusals {
+  readonly busy: Reason;
+  readonly unknown: Reason;
+}
+
+const PAIRING: SessionRefusals = { busy: 'PAIRING_BUSY', unknown: 'PAIRING_SESSION_UNKNOWN' };
+
 export class PairingSessions<S extends HeldSession> {
   readonly #clock: Clock;
+  readonly #refusals: SessionRefusals;
   readonly #sessions = new Map<string, Kept<S>>();
   /** Places taken by sessions and by begins that wait for the runtime. */
   readonly #places = new Map<string, number>();
   #taken = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, refusals: SessionRefusals = PAIRING) {
     this.#clock = clock;
+    this.#refusals = refusals;
   }
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  /** Throws PAIRING_BUSY. */
+  /** Throws `busy`. */
   take(source: string): void {
     this.sweep();
     const here = this.#places.get(source) ?? 0;
-    if (this.#taken >= MAX_SESSIONS || here >= MAX_SESSIONS_PER_SOURCE) throw new PalyraError('PAIRING_BUSY');
+    if (this.#taken >= MAX_SESSIONS || here >= MAX_SESSIONS_PER_SOURCE) throw new PalyraError(this.#refusals.busy);
     this.#taken += 1;
     this.#places.set(source, here + 1);
   }
@@ -61,12 +72,12 @@ export class PairingSessions<S extends HeldSession> {
     this.#sessions.set(id, { session, expiresAt: this.#clock.monotonic() + SESSION_TTL_MS });
   }
 
-  /** Takes it away before anything in it is checked: one try. Throws PAIRING_SESSION_UNKNOWN. */
+  /** Takes it away before anything in it is checked: one try. Throws `unknown`. */
   consume<K extends S['kind']>(id: string, kind: K): Extract<S, { kind: K }> {
     const kept = this.#sessions.get(id);
     if (kept !== undefined) this.#remove(id, kept.session);
     if (kept?.session.kind !== kind || kept.expiresAt <= this.#clock.monotonic()) {
-      throw new PalyraError('PAIRING_SESSION_UNKNOWN');
+      throw new PalyraError(this.#refusals.unknown);
     }
     return kept.session as Extract<S, { kind: K }>;
   }

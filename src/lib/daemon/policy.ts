@@ -4,7 +4,8 @@
  */
 import { PalyraError } from '../base/errors.js';
 import type { Caller, OperatorRole } from '../base/model.js';
-import type { Access } from '../wire/http/routes.js';
+import { holdsScope } from '../base/access.js';
+import type { Access, Route } from '../wire/http/routes.js';
 
 /** Higher includes lower. `approver` may do what an operator may, and answer requests. */
 const RANK: Readonly<Record<OperatorRole, number>> = { viewer: 1, operator: 2, approver: 3, owner: 4 };
@@ -19,6 +20,26 @@ export function assertAllowed(caller: Caller, access: Access): void {
   if (isAllowed(caller, access)) return;
   if (caller.kind === 'anonymous') throw new PalyraError('UNAUTHENTICATED');
   throw new PalyraError('PERMISSION_DENIED', { detail: `this needs the role ${access}` });
+}
+
+/** The local socket, or an operator who may do everything there is. */
+export function isOwner(caller: Caller): boolean {
+  return (
+    caller.kind === 'owner' ||
+    (caller.kind === 'operator' && caller.role === 'owner' && (caller.scopes ?? null) === null)
+  );
+}
+
+/**
+ * What a credential was limited to. A route that asks for `invoke` lets in who may invoke anything at all; the handler asks again for the capability.
+ * Throws SCOPE_MISSING.
+ */
+export function assertScope(caller: Caller, scope: Route['scope'] | `invoke:${string}`): void {
+  if (caller.kind !== 'operator' || scope === null || scope === 'session') return;
+  const granted = caller.scopes ?? null;
+  if (holdsScope(granted, scope)) return;
+  if (scope === 'invoke' && granted?.some((held) => held.startsWith('invoke:')) === true) return;
+  throw new PalyraError('SCOPE_MISSING', { detail: scope, details: { scope } });
 }
 
 export type GrpcPort = 'public' | 'node-rpc';
@@ -41,6 +62,8 @@ export const GRPC_POLICY: Readonly<Record<string, GrpcRow>> = {
   '/palyra.pairing.v1.PairingService/AwaitPairingMaterial': pairing,
   '/palyra.node.v1.NodeService/RegisterNode': node,
   '/palyra.node.v1.NodeService/StreamNodeEvents': node,
+  '/palyra.node.v1.NodeService/PollCapability': node,
+  '/palyra.node.v1.NodeService/CompleteCapability': node,
   '/grpc.health.v1.Health/Check': health,
   '/grpc.health.v1.Health/Watch': health,
 };

@@ -30,7 +30,7 @@ export interface PublicPortDeps {
   readonly router: Router;
   readonly desk: PairingDesk;
   readonly auditor: Auditor;
-  readonly runtime: Pick<NodeRuntime, 'approval' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
+  readonly runtime: Pick<NodeRuntime, 'approval' | 'approvals' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
 }
 
 export class PublicPort {
@@ -44,6 +44,7 @@ export class PublicPort {
     deps: PublicPortDeps,
     tls: { readonly keyPem: string; readonly certificatePem: string },
     daemon: DaemonFacts,
+    hostNames: () => ReadonlySet<string>,
   ) {
     const { clock, log, router, desk, auditor, runtime } = deps;
     this.front = new TlsFront(
@@ -64,6 +65,7 @@ export class PublicPort {
           caller: anonymousCaller(normalizeAddress(socket.remoteAddress)),
           listener: 'public',
           secure: true,
+          hostNames: hostNames(),
         }),
       },
     );

@@ -13,7 +13,7 @@ import { createHash, createHmac, scrypt, sign, timingSafeEqual, verify, type Key
 import type { CodeVerifier } from '../base/model.js';
 import { normalizeCrockford } from './codes.js';
 import { parsePublicKey } from './device-key.js';
-import { lengthPrefixed } from './length-prefixed.js';
+import { lengthPrefixed } from '../base/length-prefixed.js';
 
 /** What a code stands for. Secret, all but the locator. */
 export interface CodeKeys {

@@ -1,6 +1,9 @@
 /** What a node host needs to know, complete and checked. Where the directories are is decided by whoever starts it. */
 import { PalyraError } from '../base/errors.js';
+import type { TransportMode } from '../base/model.js';
 import type { PluginFailure } from './capabilities/catalog.js';
+import { AVAILABLE_TRANSPORTS } from './link/factories.js';
+import { transportsFor } from './transport-chooser.js';
 
 export interface NodeHostOptions {
   /** Private to this node: identity, device key, outbox, lock. */
@@ -12,6 +15,8 @@ export interface NodeHostOptions {
   readonly credit?: number;
   /** Plugins that could not even be asked; passed on to the daemon with those the catalog refuses. */
   readonly pluginFailures?: readonly PluginFailure[];
+  /** Default `auto`: the best that works. */
+  readonly transport?: TransportMode;
   readonly timings?: Partial<NodeTimings>;
 }
 
@@ -36,6 +41,7 @@ export interface NodeHostConfig {
   readonly version: string;
   readonly credit: number;
   readonly pluginFailures: readonly PluginFailure[];
+  readonly transport: TransportMode;
   readonly timings: NodeTimings;
 }
 
@@ -52,7 +58,7 @@ const DEFAULT_TIMINGS: NodeTimings = {
   stopGraceMs: 5_000,
 };
 
-/** Throws CONFIG_INVALID or SOCKET_PATH_TOO_LONG. */
+/** Throws CONFIG_INVALID, SOCKET_PATH_TOO_LONG or QUIC_UNAVAILABLE. */
 export function toNodeHostConfig(options: NodeHostOptions): NodeHostConfig {
   const credit = options.credit ?? 4;
   if (!Number.isInteger(credit) || credit < 1 || credit > MAX_CREDIT) {
@@ -63,12 +69,15 @@ export function toNodeHostConfig(options: NodeHostOptions): NodeHostConfig {
   if (Buffer.byteLength(options.controlSocketPath) > MAX_SOCKET_PATH_BYTES) {
     throw new PalyraError('SOCKET_PATH_TOO_LONG', { detail: options.controlSocketPath });
   }
+  const transport = options.transport ?? 'auto';
+  transportsFor(transport, AVAILABLE_TRANSPORTS);
   return {
     stateDirectory: options.stateDirectory,
     controlSocketPath: options.controlSocketPath,
     version: options.version,
     credit,
     pluginFailures: options.pluginFailures ?? [],
+    transport,
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
   };
 }

@@ -25,14 +25,17 @@ import { toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './c
 import { serveHostStatus } from './control.js';
 import { Executor } from './executor.js';
 import { machineFacts } from './facts.js';
-import type { LinkConnector, Registration } from './link/link.js';
-import { streamLinks } from './link/stream.js';
+import { watchForBetterLink } from './better-link.js';
+import { chosenLinks, type LinkFactory } from './link/chosen-link.js';
+import { linkFactories } from './link/factories.js';
+import type { Registration } from './link/link.js';
 import { nobodyToAsk, type Mediator } from './mediator.js';
 import { lockNode } from './node-lock.js';
 import { Outbox } from './outbox.js';
 import { clearRevoked, markRevoked } from './revocation.js';
 import { runSession, type SessionDeps, type SessionEnd } from './session.js';
 import { StatusBoard, type HostStatus } from './status.js';
+import { TransportChooser } from './transport-chooser.js';
 import { Worker } from './worker.js';
 
 export interface NodeHostDeps {
@@ -40,8 +43,8 @@ export interface NodeHostDeps {
   readonly random: Random;
   readonly log: Log;
   readonly registrations: readonly SourcedRegistration[];
-  /** Default: gRPC with the identity on disk. */
-  readonly connect?: LinkConnector;
+  /** Default: what this version has, with the identity on disk. */
+  readonly links?: readonly LinkFactory[];
   /** Default: nobody can be asked. */
   readonly mediator?: Mediator;
 }
@@ -58,7 +61,7 @@ export interface NodeHost {
   onState(listener: (status: HostStatus) => void): () => void;
 }
 
-/** Throws CONFIG_INVALID or SOCKET_PATH_TOO_LONG. Touches nothing yet. */
+/** Throws CONFIG_INVALID, SOCKET_PATH_TOO_LONG or QUIC_UNAVAILABLE. Touches nothing yet. */
 export function createNodeHost(options: NodeHostOptions, deps: NodeHostDeps): NodeHost {
   return new Host(toNodeHostConfig(options), deps);
 }
@@ -138,15 +141,19 @@ class Host implements NodeHost {
     const changed = (status: HostStatus) => {
       for (const listener of [...this.#listeners]) listener(status);
     };
+    const { certificatePem, trustBundle } = identity;
+    const material = { certificatePem, keyPem: exportKey(key), trustBundle };
+    const factories = this.#deps.links ?? linkFactories(material, { clock, random });
+    const available = factories.map(({ transport }) => transport);
+    const chooser = new TransportChooser({ clock, random }, { mode: this.#config.transport, available });
     const board = new StatusBoard(
-      { clock, running: () => worker.running, changed },
+      { clock, running: () => worker.running, transport: () => chooser.view(), changed },
       { pid: process.pid, version, ...names, capabilities: catalog.names() },
     );
     this.#board = board;
     lifecycle.add('control socket', await serveHostStatus(controlSocketPath, () => board.view()));
 
-    const { certificatePem, trustBundle } = identity;
-    const connect = this.#deps.connect ?? streamLinks({ certificatePem, keyPem: exportKey(key), trustBundle });
+    const connect = chosenLinks({ clock, chooser }, factories);
     return {
       endpoints: identity.nodeEndpoints,
       session: { clock, log: log.scope('link'), connect, worker, outbox },
@@ -159,6 +166,8 @@ class Host implements NodeHost {
         pluginFailures: [...pluginFailures, ...failures],
       },
       board,
+      chooser,
+      factories,
       certificateFingerprint: facts.certificateFingerprint,
     };
   }
@@ -188,10 +197,15 @@ class Host implements NodeHost {
         throw revoked;
       }
       if ((end.onlineMs ?? 0) >= timings.stableAfterMs) attempts = 0;
+      // Another transport is next: there is nothing to wait for.
+      const changes = end.onlineMs !== null && parts.chooser.ended(end.onlineMs, end.error);
+      if (end.verdict === 'change') continue;
+      if (changes) attempts = 0;
       const floorMs = end.verdict === 'retry' ? MIN_RETRY_MS : timings.slowRetryMs;
       const limits = { baseMs: timings.backoffBaseMs, capMs: timings.backoffCapMs, floorMs };
-      const delayMs =
-        fullJitterDelayMs(attempts, random, limits) + (end.verdict === 'retry' ? 0 : random.fraction() * floorMs);
+      const delayMs = changes
+        ? MIN_RETRY_MS
+        : fullJitterDelayMs(attempts, random, limits) + (end.verdict === 'retry' ? 0 : random.fraction() * floorMs);
       attempts += 1;
       log.info('not connected', {
         reason: end.error?.reason,
@@ -213,28 +227,40 @@ class Host implements NodeHost {
   }
 
   /** Every endpoint in order, until one was online or says something that the others would say too. */
-  async #round({ endpoints, session, registration, board }: Parts, stop: AbortSignal): Promise<SessionEnd> {
+  async #round(
+    { endpoints, session, registration, board, chooser, factories }: Parts,
+    stop: AbortSignal,
+  ): Promise<SessionEnd> {
     const { clock, log } = this.#deps;
     const { credit, timings } = this.#config;
     let end: SessionEnd = { onlineMs: null, verdict: 'retry', error: null };
     for (const endpoint of endpoints) {
       board.connecting(endpoint);
       let stopSettling = () => {};
+      let stopWatching = () => {};
+      const change = new AbortController();
       end = await runSession(session, {
         endpoint,
         registration,
         credit,
         timings,
         stop,
+        change: change.signal,
         onOnline: (registered) => {
           void clearRevoked(this.#config.stateDirectory).catch(() => undefined);
-          log.info('online', { endpoint, daemon: registered.daemonName, name: registered.name });
+          const { used: transport, why } = chooser.view();
+          log.info('online', { endpoint, transport, why, daemon: registered.daemonName, name: registered.name });
           board.online(registered);
+          stopWatching = watchForBetterLink(
+            { clock, log, chooser, factories },
+            { endpoint, registration, timeoutMs: timings.connectTimeoutMs, onBetter: () => change.abort() },
+          );
           stopSettling = clock.schedule(timings.stableAfterMs, () => board.settled());
         },
         onRoundTrip: (rttMs) => board.roundTrip(rttMs),
       });
       stopSettling();
+      stopWatching();
       if (end.onlineMs !== null || end.verdict !== 'retry') break;
     }
     return end;
@@ -246,6 +272,8 @@ interface Parts {
   readonly session: SessionDeps;
   readonly registration: Registration;
   readonly board: StatusBoard;
+  readonly chooser: TransportChooser;
+  readonly factories: readonly LinkFactory[];
   readonly certificateFingerprint: string;
 }
 

@@ -14,7 +14,7 @@ import type { Log } from '../base/log.js';
 import { NODE_PROTOCOL, type MachineFacts } from '../base/model.js';
 import { fullJitterDelayMs, type Random } from '../base/random.js';
 import { spkiOf } from '../identity/device-key.js';
-import { opensCommitment, pairingPin } from '../identity/pairing-pin.js';
+import { opensCommitment, pairingPin } from '../base/pairing-pin.js';
 import {
   awaitMessage,
   codeProof,

@@ -37,6 +37,8 @@ export interface SessionOptions {
   readonly timings: NodeTimings;
   /** Asks for the graceful end. */
   readonly stop: AbortSignal;
+  /** Ends it at once, because a better link can be had: what is under way goes on over that one. */
+  readonly change: AbortSignal;
   readonly onOnline: (registered: Registered) => void;
   readonly onRoundTrip: (rttMs: number) => void;
 }
@@ -44,8 +46,8 @@ export interface SessionOptions {
 export interface SessionEnd {
   /** Milliseconds online; null when it never was. */
   readonly onlineMs: number | null;
-  /** `retry`: soon. `slow`: an immediate try cannot help. `conflict`: another process uses this identity. `final`: never again. */
-  readonly verdict: 'retry' | 'slow' | 'conflict' | 'final' | 'stopped';
+  /** `retry`: soon. `slow`: an immediate try cannot help. `conflict`: another process uses this identity. `final`: never again. `change`: at once. */
+  readonly verdict: 'retry' | 'change' | 'slow' | 'conflict' | 'final' | 'stopped';
   readonly error: PalyraError | null;
 }
 
@@ -73,12 +75,14 @@ class Session {
 
   async run(): Promise<SessionEnd> {
     const { worker, clock } = this.#deps;
-    const { stop } = this.#options;
+    const { stop, change } = this.#options;
     const onStop = () => void this.#stop();
+    const onChange = () => this.#end({ verdict: 'change', error: null });
     try {
       await this.#register();
       if (stop.aborted) return { onlineMs: null, verdict: 'stopped', error: null };
       stop.addEventListener('abort', onStop, { once: true });
+      change.addEventListener('abort', onChange, { once: true });
       this.#greet();
       const end = await this.#ended.promise;
       return { ...end, onlineMs: this.#onlineSince === null ? null : clock.monotonic() - this.#onlineSince };
@@ -87,6 +91,7 @@ class Session {
       return { ...verdictOn(PalyraError.from(error)), onlineMs: null };
     } finally {
       stop.removeEventListener('abort', onStop);
+      change.removeEventListener('abort', onChange);
       this.#stopTimer();
       worker.detach();
       this.#link.destroy();
@@ -216,6 +221,8 @@ class Session {
   }
 
   #end(end: Omit<SessionEnd, 'onlineMs'>): void {
+    // A stop that has begun is finished on this link.
+    if (this.#options.stop.aborted && end.verdict === 'change') return;
     this.#ended.resolve(
       this.#options.stop.aborted && end.verdict === 'retry' ? { verdict: 'stopped', error: null } : end,
     );

@@ -1,6 +1,7 @@
 /** What a running node says about itself: to the terminal it runs in, and through `control.ts` to `palyra node status`. Memory only. */
 import { toTimestamp, type Clock } from '../base/clock.js';
 import type { PalyraError, Reason } from '../base/errors.js';
+import type { TransportView } from './transport-chooser.js';
 
 export type HostState = 'connecting' | 'online' | 'offline' | 'stopping' | 'conflict';
 
@@ -14,7 +15,8 @@ export interface HostStatus {
   /** Since when it is in this state. */
   readonly since: string;
   readonly daemon: { readonly name: string; readonly endpoint: string | null };
-  /** Of the last heartbeat on this link. */
+  readonly transport: TransportView;
+  /** From the last heartbeat on this link to the beat that answers it: the same measure over every transport, the daemon's part included. */
   readonly rttMs: number | null;
   /** Rounds over the endpoints since the last good link. */
   readonly attempts: number;
@@ -38,6 +40,7 @@ export interface StatusFacts {
 export class StatusBoard {
   readonly #clock: Clock;
   readonly #running: () => number;
+  readonly #transport: () => TransportView;
   readonly #changed: (status: HostStatus) => void;
   #facts: StatusFacts;
   #state: HostState = 'connecting';
@@ -50,11 +53,17 @@ export class StatusBoard {
 
   /** `changed` is told every change of state, not each round trip. */
   constructor(
-    deps: { readonly clock: Clock; readonly running: () => number; readonly changed: (status: HostStatus) => void },
+    deps: {
+      readonly clock: Clock;
+      readonly running: () => number;
+      readonly transport: () => TransportView;
+      readonly changed: (status: HostStatus) => void;
+    },
     facts: StatusFacts,
   ) {
     this.#clock = deps.clock;
     this.#running = deps.running;
+    this.#transport = deps.transport;
     this.#changed = deps.changed;
     this.#facts = facts;
     this.#since = deps.clock.now();
@@ -71,6 +80,7 @@ export class StatusBoard {
       state: this.#state,
       since: toTimestamp(this.#since)!,
       daemon: { name: daemonName, endpoint: this.#endpoint },
+      transport: this.#transport(),
       rttMs: this.#rttMs,
       attempts: this.#attempts,
       nextTryAt: toTimestamp(this.#nextTryAt),
@@ -83,6 +93,7 @@ export class StatusBoard {
   connecting(endpoint: string): void {
     this.#endpoint = endpoint;
     this.#nextTryAt = null;
+    this.#rttMs = null;
     this.#enter('connecting');
   }
 

@@ -1,37 +1,46 @@
 /**
- * The queue of what waits for a person, and the answers. The rules are in `pairing.ts` and `pin-requests.ts`; this class commits what they decide.
+ * The queue of what waits for a person, and the answers. The rules are in `pairing.ts`, `pin-requests.ts` and `login-requests.ts`; this class commits what
+ * they decide.
  *
  * Always true: a request is answered once. The same answer again changes nothing and is no error; another answer is told who was first.
  */
 import type { RuntimeCore } from './core.js';
-import { approve, close } from './pairing.js';
-import { countWrongPin, requestByPin, type PinRequest } from './pin-requests.js';
+import { assertNameFree, nameIn } from './join-names.js';
+import { approveLogin } from './login-requests.js';
+import { approve, close, REQUEST_TTL_MS, type JoinAnswer } from './pairing.js';
+import { refusalOfPin, requestByPin, type PinAnswer, type PinRequest } from './pin-requests.js';
+import { removeNode } from './removal.js';
 import { shortId } from './short-id.js';
+import type { Transaction } from './transaction.js';
 import { PalyraError } from '../base/errors.js';
-import type { ApprovalRecord, PinVerifier } from '../base/model.js';
+import type { NodeRecord } from '../base/model.js';
+import type { ApprovalRecord, JoinRecord, LoginRecord, ReplacedNode } from '../base/requests.js';
 
-export interface ApproveAnswer {
-  /** Who answers. */
-  readonly by: string;
-  /**
-   * Whether the PIN that was typed is the one kept; asked inside the decision, so that each try is counted against the PIN of that moment.
-   * `waived`: the owner takes responsibility without it. Null: none was given.
-   */
-  readonly pin: ((verifier: PinVerifier) => boolean) | 'waived' | null;
-  readonly name?: string | undefined;
-  readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** Grants only these of what the machine announces. */
-  readonly only?: readonly string[] | undefined;
+export interface ApproveAnswer extends JoinAnswer {
+  /** Asked inside the decision, so that each try is counted against the PIN of that moment. */
+  readonly pin: PinAnswer;
+  /** Name or id of a node in whose place the machine comes: it hands over name, labels, purpose and grants, and is removed in the same step. */
+  readonly replace?: string | undefined;
 }
 
-export interface Answered {
-  readonly approval: ApprovalRecord;
+/** A login is never approved without its PIN. */
+export interface ApproveLoginAnswer {
+  readonly by: string;
+  readonly pin: Exclude<PinAnswer, 'waived'>;
+  /** Whom the program may act as. */
+  readonly operator: { readonly id: string; readonly name: string };
+}
+
+export interface Answered<R extends ApprovalRecord = ApprovalRecord> {
+  readonly approval: R;
   /** False when the same answer was given before. */
   readonly changed: boolean;
 }
 
 /** The shortest part of an id that is looked up. */
 const MIN_PREFIX = 3;
+/** That a machine still asks is written this often, not every time it is seen. */
+const SEEN_EVERY_MS = 3_600_000;
 
 export class Approvals {
   readonly #core: RuntimeCore;
@@ -70,7 +79,7 @@ export class Approvals {
   }
 
   /** A machine asks without an invite; possession of its key was proven. Throws PAIRING_BUSY or PAIRING_THROTTLED. */
-  async request(request: PinRequest, sourceOf: (address: string) => string): Promise<ApprovalRecord> {
+  async request(request: PinRequest, sourceOf: (address: string) => string): Promise<JoinRecord> {
     const core = this.#core;
     const tx = core.begin();
     const id = shortId('req', core.tables.approvals, core.deps.random);
@@ -79,36 +88,67 @@ export class Approvals {
     return approval;
   }
 
+  /** The machine is connected and still asks: its day begins anew. One whose time was over already stays so. */
+  seen(id: string): void {
+    const core = this.#core;
+    const approval = core.tables.approvals.get(id);
+    const tx = core.begin();
+    const expiresAt = tx.now.wall + REQUEST_TTL_MS;
+    if (approval?.kind !== 'join' || approval.state !== 'pending' || approval.expiresAt <= tx.now.wall) return;
+    if (approval.expiresAt + SEEN_EVERY_MS > expiresAt) return;
+    tx.set('approvals', id, { expiresAt });
+    core.commitInBackground(tx, 'that a machine still asks');
+  }
+
+  /** The node whose place it took; while it waits, the one that has the name it asks for. */
+  replaces(approval: JoinRecord): ReplacedNode | null {
+    if (approval.state !== 'pending') return approval.replaced ?? null;
+    const { registry, tables } = this.#core;
+    const holder = registry.byName(tables, approval.requestedName ?? approval.facts.hostname);
+    return holder === null ? null : this.#asReplaced(holder);
+  }
+
   /**
    * A person says yes; the certificate is signed in the same durable step. Throws PIN_REQUIRED, PIN_WRONG (counted durably before it is thrown),
-   * ALREADY_DECIDED, NAME_TAKEN, CAPABILITY_NOT_FOUND or APPROVAL_NOT_FOUND.
+   * ALREADY_DECIDED, NAME_TAKEN, CAPABILITY_NOT_FOUND, NODE_NOT_FOUND or NODE_AMBIGUOUS (whom it replaces).
    */
-  async approve(id: string, answer: ApproveAnswer): Promise<Answered> {
+  async approve(id: string, answer: ApproveAnswer): Promise<Answered<JoinRecord>> {
     const core = this.#core;
-    const approval = this.find(id);
+    const approval = this.#find(id, 'join');
     if (approval.state === 'issued') return { approval, changed: false };
     const tx = core.begin();
-    const pending = approval.state === 'pending' && approval.expiresAt > tx.now.wall;
-    if (pending && approval.pin !== undefined && answer.pin !== 'waived') {
-      if (answer.pin === null) throw new PalyraError('PIN_REQUIRED');
-      if (!answer.pin(approval.pin)) {
-        const refusal = countWrongPin(tx, core.pairing(), approval);
-        await core.commit(tx);
-        throw refusal;
-      }
+    let replaced: NodeRecord | null = null;
+    if (isOpen(approval, tx)) {
+      const refusal = refusalOfPin(tx, core.pairing(), approval, answer.pin);
+      if (refusal !== null) return this.#refuse(tx, refusal);
+      assertAnnounced(approval, answer.only);
+      if (answer.replace !== undefined) replaced = core.registry.find(core.tables, answer.replace);
+      assertNameFree(core.registry, approval, nameIn(approval, answer, replaced), replaced);
     }
-    if (pending) assertAnnounced(approval, answer.only);
-    const approved = approve(tx, core.pairing(), approval, {
-      deviceId: this.#newDeviceId(),
-      by: answer.by,
-      ...(answer.name === undefined ? {} : { name: answer.name }),
-      ...(answer.labels === undefined ? {} : { labels: answer.labels }),
-      ...(answer.only === undefined ? {} : { only: answer.only }),
-    });
+    if (replaced !== null) {
+      tx.set('approvals', approval.id, { replaced: this.#asReplaced(replaced) });
+      removeNode(tx, core, replaced, answer.by);
+    }
+    const approved = approve(tx, core.pairing(), approval, { ...answer, deviceId: this.#newDeviceId(), replaced });
     await core.commit(tx);
     if (answer.pin === 'waived' && approval.pin !== undefined) {
       core.deps.log.warn('approved without the PIN', { request: approval.id, by: answer.by });
     }
+    return { approval: approved, changed: true };
+  }
+
+  /** A person lets a program act as an operator. Throws PIN_REQUIRED, PIN_WRONG (counted durably before it is thrown) or ALREADY_DECIDED. */
+  async approveLogin(id: string, answer: ApproveLoginAnswer): Promise<Answered<LoginRecord>> {
+    const core = this.#core;
+    const approval = this.#find(id, 'login');
+    if (approval.grantedTo?.operatorId === answer.operator.id) return { approval, changed: false };
+    const tx = core.begin();
+    if (isOpen(approval, tx)) {
+      const refusal = refusalOfPin(tx, core.pairing(), approval, answer.pin);
+      if (refusal !== null) return this.#refuse(tx, refusal);
+    }
+    const approved = approveLogin(tx, core.pairing(), approval, answer);
+    await core.commit(tx);
     return { approval: approved, changed: true };
   }
 
@@ -122,9 +162,30 @@ export class Approvals {
     await core.commit(tx);
     return { approval: rejected, changed: true };
   }
+
+  /** A wrong PIN is durable before it is refused. */
+  async #refuse(tx: Transaction, refusal: PalyraError): Promise<never> {
+    await this.#core.commit(tx);
+    throw refusal;
+  }
+
+  #find<K extends ApprovalRecord['kind']>(id: string, kind: K): Extract<ApprovalRecord, { kind: K }> {
+    const approval = this.find(id);
+    if (approval.kind === kind) return approval as Extract<ApprovalRecord, { kind: K }>;
+    throw new PalyraError('APPROVAL_NOT_FOUND', { detail: `${approval.id} is a request of another kind` });
+  }
+
+  #asReplaced(node: NodeRecord): ReplacedNode {
+    const { presence } = this.#core.nodeView(node);
+    return { nodeId: node.id, name: node.name, presence, lastSeenAt: node.lastSeenAt };
+  }
 }
 
-function assertAnnounced(approval: ApprovalRecord, only: readonly string[] | undefined): void {
+function isOpen(approval: ApprovalRecord, { now }: Transaction): boolean {
+  return approval.state === 'pending' && approval.expiresAt > now.wall;
+}
+
+function assertAnnounced(approval: JoinRecord, only: readonly string[] | undefined): void {
   const unknown = only?.find((name) => !approval.facts.capabilities.some((capability) => capability.name === name));
   if (unknown !== undefined) {
     throw new PalyraError('CAPABILITY_NOT_FOUND', { detail: `the machine does not announce ${unknown}` });

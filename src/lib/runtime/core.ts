@@ -53,6 +53,7 @@ export class RuntimeCore {
   readonly waiters: Waiters;
   readonly heartbeatMs: number;
   readonly revokedListeners = new Set<(nodeId: string) => void>();
+  readonly endedListeners = new Set<(credentials: ReadonlySet<string>) => void>();
   readonly fatalListeners = new Set<(error: PalyraError) => void>();
   readonly #committer: Committer;
   /** The link each message is meant for: the one open when it was decided, not one that takes over before it is released. */
@@ -130,11 +131,13 @@ export class RuntimeCore {
 
   nodeView(node: NodeRecord): NodeView {
     const { index } = this.mailbox;
+    const link = this.links.get(node.id);
     return toNodeView(node, {
       now: this.now(),
       heartbeatMs: this.heartbeatMs,
       version: this.options.version,
-      link: this.links.get(node.id),
+      link,
+      transport: link?.sink.transport ?? null,
       waiting: index.queues.get(node.id)?.length ?? 0,
       running: index.inFlight.get(node.id)?.size ?? 0,
     });
@@ -146,6 +149,10 @@ export class RuntimeCore {
       if (link !== null && this.links.get(link.nodeId) === link) link.sink.send(entry.message);
     }
     for (const nodeId of tx.revokedNodes) this.#endRevoked(nodeId);
+    if (tx.endedCredentials.length > 0) {
+      const ended = new Set(tx.endedCredentials);
+      for (const listener of this.endedListeners) listener(ended);
+    }
     for (const event of tx.events) this.events.publish(event, tx.now.wall);
     for (const id of tx.settledIds) this.waiters.wake(`dispatch:${id}`);
     for (const id of tx.touchedInvites) this.waiters.wake(`invite:${id}`);

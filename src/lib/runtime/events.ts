@@ -33,10 +33,17 @@ export type RuntimeEvent =
   | {
       readonly type: 'approval.requested';
       readonly approvalId: string;
+      readonly kind: 'join' | 'login';
       readonly name: string;
       readonly address: string;
     }
-  | { readonly type: 'approval.decided'; readonly approvalId: string; readonly state: string; readonly by: string }
+  | {
+      readonly type: 'approval.decided';
+      readonly approvalId: string;
+      readonly kind: 'join' | 'login';
+      readonly state: string;
+      readonly by: string;
+    }
   | { readonly type: 'pairing.refused'; readonly address: string; readonly failures: number }
   | {
       readonly type: 'dispatch.changed';

@@ -13,7 +13,8 @@ import { nodePage } from './summaries.js';
 import { isRestorable } from './trust.js';
 import { toTimestamp } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
-import type { ApprovalRecord, NodeRecord, NodeView } from '../base/model.js';
+import type { NodeRecord, NodeView } from '../base/model.js';
+import type { JoinRecord } from '../base/requests.js';
 
 /** `queue`: held until the node is back. */
 export type InventoryAction =
@@ -65,7 +66,7 @@ export class Inventory {
     nextCursor: string | null;
   } {
     const core = this.#core;
-    const rows = new Map<string, NodeRecord | ApprovalRecord>();
+    const rows = new Map<string, NodeRecord | JoinRecord>();
     for (const name of core.registry.names) rows.set(`${name}\0`, core.registry.byName(core.tables, name)!);
     for (const request of this.#asking()) rows.set(`${nameOf(request)}\0${request.id}`, request);
     const { names, nextCursor } = nodePage([...rows.keys()].sort(byCodePoint), {
@@ -89,10 +90,11 @@ export class Inventory {
     return this.#node(registry.find(tables, nameOrId), this.#unknownOutcomes());
   }
 
-  #asking(): ApprovalRecord[] {
+  #asking(): JoinRecord[] {
     const wall = this.#core.deps.clock.now();
     return [...this.#core.tables.approvals.values()].filter(
-      ({ state, expiresAt }) => state === 'pending' && expiresAt > wall,
+      (request): request is JoinRecord =>
+        request.kind === 'join' && request.state === 'pending' && request.expiresAt > wall,
     );
   }
 
@@ -120,7 +122,7 @@ export class Inventory {
     };
   }
 
-  #request(request: ApprovalRecord): InventoryRow {
+  #request(request: JoinRecord): InventoryRow {
     const { id, facts, address } = request;
     const { presence, reason, since } = presenceOfRequest(request);
     return {
@@ -170,7 +172,7 @@ export class Inventory {
   }
 }
 
-function nameOf({ requestedName, facts }: ApprovalRecord): string {
+function nameOf({ requestedName, facts }: JoinRecord): string {
   return requestedName ?? facts.hostname;
 }
 

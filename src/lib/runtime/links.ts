@@ -3,9 +3,11 @@
  * a heartbeat writes nothing.
  */
 import type { DownMessage } from '../base/link-messages.js';
+import type { LinkTransport } from '../base/model.js';
 
 /** Where messages for a node go; implemented by the carriers (gRPC stream, long poll, QUIC). */
 export interface LinkSink {
+  readonly transport: LinkTransport;
   /** Queues a message. Must not throw; a link that cannot take it closes itself. */
   send(message: DownMessage): void;
   /** Ends the link after what was sent. */

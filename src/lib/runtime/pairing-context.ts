@@ -1,7 +1,7 @@
 /** What the rules of pairing decide over beside the rows: who is paired, who asks, and who signs. */
 import type { Registry } from './registry.js';
 import type { Tables } from './state.js';
-import type { ApprovalRecord } from '../base/model.js';
+import type { ApprovalRecord, JoinRecord, LoginRecord } from '../base/requests.js';
 
 export interface IssuedCertificate {
   readonly certificatePem: string;
@@ -16,14 +16,14 @@ export interface CertificateIssuer {
   issueNode(request: { readonly deviceId: string; readonly spki: Buffer; readonly now: number }): IssuedCertificate;
 }
 
-/** Live requests by device key: one each. Rebuilt from the rows at start. */
+/** Live requests of every kind by who asks: one each. Rebuilt from the rows at start. */
 export class PendingRequests {
   readonly #idByKey = new Map<string, string>();
 
   rebuild(tables: Tables): void {
     this.#idByKey.clear();
     for (const approval of tables.approvals.values()) {
-      if (approval.state === 'pending') this.#idByKey.set(approval.keyFingerprint, approval.id);
+      if (approval.state === 'pending') this.#idByKey.set(keyOf(approval), approval.id);
     }
   }
 
@@ -31,18 +31,45 @@ export class PendingRequests {
     return this.#idByKey.size;
   }
 
-  byKey(tables: Tables, keyFingerprint: string): ApprovalRecord | null {
-    const id = this.#idByKey.get(keyFingerprint);
-    return id === undefined ? null : tables.approvals.get(id)!;
+  /** How many machines ask. */
+  joins(tables: Tables): number {
+    return [...this.#idByKey.values()].filter((id) => tables.approvals.get(id)!.kind === 'join').length;
+  }
+
+  /** Those that can still be answered: what time has ended is not swept at once. */
+  live(tables: Tables, wall: number): ApprovalRecord[] {
+    return [...this.#idByKey.values()]
+      .map((id) => tables.approvals.get(id)!)
+      .filter(({ expiresAt }) => expiresAt > wall);
+  }
+
+  byKey(tables: Tables, keyFingerprint: string): JoinRecord | null {
+    return this.#by(tables, keyFingerprint) as JoinRecord | null;
+  }
+
+  byClaim(tables: Tables, claimHash: string): LoginRecord | null {
+    return this.#by(tables, LOGIN_KEY + claimHash) as LoginRecord | null;
   }
 
   add(approval: ApprovalRecord): void {
-    this.#idByKey.set(approval.keyFingerprint, approval.id);
+    this.#idByKey.set(keyOf(approval), approval.id);
   }
 
   remove(approval: ApprovalRecord): void {
-    this.#idByKey.delete(approval.keyFingerprint);
+    this.#idByKey.delete(keyOf(approval));
   }
+
+  #by(tables: Tables, key: string): ApprovalRecord | null {
+    const id = this.#idByKey.get(key);
+    return id === undefined ? null : tables.approvals.get(id)!;
+  }
+}
+
+const LOGIN_KEY = 'login ';
+
+/** A device key is hex, so the two kinds never meet. */
+function keyOf(approval: ApprovalRecord): string {
+  return approval.kind === 'join' ? approval.keyFingerprint : LOGIN_KEY + approval.claimHash;
 }
 
 /** What the rules of this module decide over, beside the rows. */

@@ -12,15 +12,16 @@
  * so that "approve, sign, register" is durable as one or not at all.
  */
 import { PalyraError } from '../base/errors.js';
-import type { ApprovalRecord, CertificateRecord, InviteRecord, MachineFacts, NodeRecord } from '../base/model.js';
+import type { CertificateRecord, MachineFacts, NodeRecord } from '../base/model.js';
+import type { ApprovalRecord, JoinRecord } from '../base/requests.js';
 import { hasRedeemed, inviteState, redeem } from './invites.js';
+import { assertNameFree, chooseName, nameIn } from './join-names.js';
 import type { PairingContext, PendingRequests } from './pairing-context.js';
-import type { Registry } from './registry.js';
 import type { Transaction } from './transaction.js';
 
 /** Live requests waiting for a person; more would be a flood, not a fleet. */
 export const MAX_PENDING_REQUESTS = 32;
-/** A request nobody answers ends after a day. */
+/** A request nobody answers ends a day after the machine was last seen asking. */
 export const REQUEST_TTL_MS = 86_400_000;
 export interface PairingRequest {
   readonly inviteId: string;
@@ -37,7 +38,7 @@ export function requestPairing(
   context: PairingContext,
   ids: { readonly requestId: string; readonly deviceId: string },
   request: PairingRequest,
-): ApprovalRecord {
+): JoinRecord {
   const invite = tx.tables.invites.get(request.inviteId);
   if (invite === undefined || invite.revokedAt !== null) throw new PalyraError('INVITE_REFUSED');
   const { registry, pending } = context;
@@ -76,8 +77,8 @@ export function openRequest(
   tx: Transaction,
   { id, name, inviteId }: { readonly id: string; readonly name: string; readonly inviteId: string | null },
   request: Pick<PairingRequest, 'spki' | 'keyFingerprint' | 'facts' | 'address'>,
-): ApprovalRecord {
-  const approval: ApprovalRecord = {
+): JoinRecord {
+  const approval: JoinRecord = {
     id,
     kind: 'join',
     state: 'pending',
@@ -103,28 +104,36 @@ export function openRequest(
 export function awaitPerson(tx: Transaction, pending: PendingRequests, approval: ApprovalRecord, name: string): void {
   pending.add(approval);
   tx.touchedApprovals.push(approval.id);
-  tx.events.push({ type: 'approval.requested', approvalId: approval.id, name, address: approval.address });
+  const { id: approvalId, kind, address } = approval;
+  tx.events.push({ type: 'approval.requested', approvalId, kind, name, address });
 }
 
-/** A person says yes. Throws ALREADY_DECIDED with who and what; the same answer by the same words is the caller's to recognise. */
+/** What a person decides about a machine, beside yes. */
+export interface JoinAnswer {
+  /** Who answers. */
+  readonly by: string;
+  readonly name?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly purpose?: string | undefined;
+  /** Grants only these of what the machine announces. */
+  readonly only?: readonly string[] | undefined;
+}
+
+/**
+ * A person says yes. What it takes over from a node in whose place it comes is name, labels, purpose and grants; that node has been removed by then.
+ * Throws ALREADY_DECIDED with who and what; the same answer by the same words is the caller's to recognise.
+ */
 export function approve(
   tx: Transaction,
   context: PairingContext,
-  approval: ApprovalRecord,
-  answer: {
-    readonly deviceId: string;
-    readonly by: string;
-    readonly name?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly only?: readonly string[];
-  },
-): ApprovalRecord {
+  approval: JoinRecord,
+  answer: JoinAnswer & { readonly deviceId: string; readonly replaced: NodeRecord | null },
+): JoinRecord {
   assertPending(approval, tx.now.wall);
   const invite = approval.inviteId === null ? undefined : tx.tables.invites.get(approval.inviteId);
-  const name = answer.name ?? approval.requestedName ?? approval.facts.hostname;
-  if (context.registry.isNameTaken(name)) {
-    throw new PalyraError('NAME_TAKEN', { detail: `"${name}"`, details: { name } });
-  }
+  const { replaced } = answer;
+  const name = nameIn(approval, answer, replaced);
+  assertNameFree(context.registry, approval, name, null);
   if (invite !== undefined) {
     tx.set('invites', invite.id, {
       redeemedBy: invite.redeemedBy.map((entry) =>
@@ -138,19 +147,18 @@ export function approve(
     name,
     by: answer.by,
     pairedBy: answer.by,
-    granted: answer.only ?? invite?.capabilities ?? approval.facts.capabilities.map((descriptor) => descriptor.name),
-    labels: { ...invite?.labels, ...answer.labels },
-    purpose: invite?.purpose ?? null,
+    granted:
+      answer.only ??
+      replaced?.granted ??
+      invite?.capabilities ??
+      approval.facts.capabilities.map((descriptor) => descriptor.name),
+    labels: { ...replaced?.labels, ...invite?.labels, ...answer.labels },
+    purpose: answer.purpose ?? replaced?.purpose ?? invite?.purpose ?? null,
   });
 }
 
 /** A machine whose key is paired already asked again: its certificate anew, everything else as it is. */
-export function reissue(
-  tx: Transaction,
-  context: PairingContext,
-  approval: ApprovalRecord,
-  known: NodeRecord,
-): ApprovalRecord {
+export function reissue(tx: Transaction, context: PairingContext, approval: JoinRecord, known: NodeRecord): JoinRecord {
   const { id: deviceId, name, pairedBy, granted, labels, purpose } = known;
   return issue(tx, context, approval, { deviceId, name, by: 'its key', pairedBy, granted, labels, purpose });
 }
@@ -161,10 +169,10 @@ function withdraw(tx: Transaction, context: PairingContext, approval: ApprovalRe
   close(tx, context, approval, { state, by, reason: null });
 }
 
-/** A person says no, the machine withdraws, or time decides. */
+/** A person says no, whoever asked withdraws, or time decides. Of every kind. */
 export function close(
   tx: Transaction,
-  context: PairingContext,
+  context: Pick<PairingContext, 'pending'>,
   approval: ApprovalRecord,
   end: { readonly state: 'rejected' | 'withdrawn' | 'expired'; readonly by: string; readonly reason: string | null },
 ): ApprovalRecord {
@@ -177,15 +185,18 @@ export function close(
   });
   context.pending.remove(approval);
   tx.touchedApprovals.push(approval.id);
-  tx.events.push({ type: 'approval.decided', approvalId: approval.id, state: end.state, by: end.by });
+  const { id: approvalId, kind } = approval;
+  tx.events.push({ type: 'approval.decided', approvalId, kind, state: end.state, by: end.by });
   return closed;
 }
 
-function assertPending(approval: ApprovalRecord, wall: number): void {
+/** Throws ALREADY_DECIDED that says who, what and when. */
+export function assertPending(approval: ApprovalRecord, wall: number): void {
   if (approval.state === 'pending' && approval.expiresAt > wall) return;
   const state = approval.state === 'pending' ? 'expired' : approval.state;
+  const whom = approval.kind === 'login' && approval.grantedTo !== null ? ` as ${approval.grantedTo.name}` : '';
   throw new PalyraError('ALREADY_DECIDED', {
-    detail: `${state}${approval.decidedBy === null ? '' : ` by ${approval.decidedBy}`}${ago(approval.decidedAt, wall)}`,
+    detail: `${state}${whom}${approval.decidedBy === null ? '' : ` by ${approval.decidedBy}`}${ago(approval.decidedAt, wall)}`,
     details: { state, decidedBy: approval.decidedBy, decidedAt: approval.decidedAt },
   });
 }
@@ -199,7 +210,7 @@ function ago(decidedAt: number | null, wall: number): string {
 function issue(
   tx: Transaction,
   { registry, pending, issuer }: PairingContext,
-  approval: ApprovalRecord,
+  approval: JoinRecord,
   grant: {
     readonly deviceId: string;
     readonly name: string;
@@ -209,7 +220,7 @@ function issue(
     readonly labels: Readonly<Record<string, string>>;
     readonly purpose: string | null;
   },
-): ApprovalRecord {
+): JoinRecord {
   const issued = issuer.issueNode({
     deviceId: grant.deviceId,
     spki: Buffer.from(approval.publicKey, 'base64'),
@@ -255,25 +266,7 @@ function issue(
     certificate: issued.certificatePem,
   });
   pending.remove(approval);
-  tx.events.push({ type: 'approval.decided', approvalId: approval.id, state: 'issued', by: grant.by });
+  tx.events.push({ type: 'approval.decided', approvalId: approval.id, kind: 'join', state: 'issued', by: grant.by });
   tx.touchedApprovals.push(approval.id);
-  return decided;
-}
-
-/** The invite's name, then the one the machine asked for, then its host name made fit. Never a silent suffix. */
-function chooseName(registry: Registry, invite: InviteRecord, request: PairingRequest): string {
-  const wanted = invite.name ?? request.requestedName;
-  const name = wanted ?? fitName(request.facts.hostname);
-  if (!registry.isNameTaken(name)) return name;
-  throw new PalyraError('NAME_TAKEN', { detail: `"${name}"`, details: { name } });
-}
-
-/** A host name as a node name: the first label, other characters as dashes, at most 63. */
-export function fitName(hostname: string): string {
-  const first = hostname.split('.')[0] ?? '';
-  const name = first
-    .replace(/[^A-Za-z0-9_-]+/g, '-')
-    .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '')
-    .slice(0, 63);
-  return name === '' ? 'node' : name;
+  return decided as JoinRecord;
 }

@@ -6,7 +6,8 @@
  *   asking      a request to join waits for a person
  *   revoked     trust withdrawn                                    expired      certificate past its grace period
  */
-import type { ApprovalRecord, NodeRecord, Presence, PresenceReason } from '../base/model.js';
+import type { NodeRecord, Presence, PresenceReason } from '../base/model.js';
+import type { JoinRecord } from '../base/requests.js';
 
 /** What is known of an open link. Times are monotonic milliseconds. */
 export interface LinkState {
@@ -24,7 +25,7 @@ export interface PresenceFacts {
 }
 
 /** A machine that asks to join is neither there nor away: it waits for a person, who is told whether a PIN is needed. */
-export function presenceOfRequest(request: ApprovalRecord): {
+export function presenceOfRequest(request: JoinRecord): {
   readonly presence: 'asking';
   readonly reason: 'pin' | null;
   readonly since: number;

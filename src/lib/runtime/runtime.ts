@@ -5,6 +5,7 @@
  * are durable, and lets callers wait. It opens no socket, reads no file and has no clock of its own. All listeners see only this class.
  */
 import { monotonicFactory } from 'ulid';
+import { Access } from './access.js';
 import { callerName } from './caller-name.js';
 import { Approvals } from './approvals.js';
 import { RuntimeCore } from './core.js';
@@ -17,6 +18,7 @@ import { Fleet } from './fleet.js';
 import { openLink, registerNode } from './link-sessions.js';
 import type { DeviceCaller, LinkSession, NodeReport, RegisteredNode } from './link-sessions.js';
 import type { LinkSink } from './links.js';
+import { Logins } from './logins.js';
 import { isTerminal } from './mailbox-index.js';
 import { createInvite, evaluateLocator, revokeInvite } from './invites.js';
 import type { NewInvite } from './invites.js';
@@ -25,25 +27,19 @@ import { Overview } from './overview.js';
 import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
 import { usableCapabilities } from './registry.js';
+import { removeNode } from './removal.js';
 import { shortId } from './short-id.js';
 import type { StoreStatus } from './state.js';
 import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
 import type { DispatchSummary, NodeSummary } from './summaries.js';
 import { Upkeep } from './upkeep.js';
-import { removeNode, Trust } from './trust.js';
+import { Trust } from './trust.js';
 import { toDispatchView, toInviteView } from './views.js';
 import { PalyraError } from '../base/errors.js';
 import { pooledFractions } from '../base/random.js';
 import type { Hello } from '../base/link-messages.js';
-import type {
-  ApprovalRecord,
-  Caller,
-  CapabilityDescriptor,
-  DispatchView,
-  InviteRecord,
-  InviteView,
-  NodeView,
-} from '../base/model.js';
+import type { Caller, CapabilityDescriptor, DispatchView, InviteRecord, InviteView, NodeView } from '../base/model.js';
+import type { JoinRecord } from '../base/requests.js';
 
 export class NodeRuntime {
   /** Lists across the fleet. */
@@ -54,6 +50,8 @@ export class NodeRuntime {
   readonly trust: Trust;
   /** Every device in one list, with what can be done about it. */
   readonly inventory: Inventory;
+  /** Operators, their sessions and tokens. */
+  readonly access: Access;
   readonly #core: RuntimeCore;
   readonly #ulid: () => string;
   #bootEpoch = 0;
@@ -61,17 +59,21 @@ export class NodeRuntime {
   #draining: string | null = null;
   /** What waits for a person, and the answers. */
   readonly approvals: Approvals;
+  /** Programs that wait for a person's yes. */
+  readonly logins: Logins;
   readonly #upkeep: Upkeep;
 
   private constructor(core: RuntimeCore) {
     this.#core = core;
     this.overview = new Overview(core);
     this.fleet = new Fleet(core);
+    this.access = new Access(core);
     this.trust = new Trust(core);
     this.inventory = new Inventory(core);
-    this.#upkeep = new Upkeep(core);
+    this.#upkeep = new Upkeep(core, this.access);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
     this.approvals = new Approvals(core, () => `nod_${this.#ulid()}`);
+    this.logins = new Logins(core);
   }
 
   /** Reads the state and makes a new boot epoch durable. Throws what the store throws. */
@@ -86,6 +88,7 @@ export class NodeRuntime {
       createdAt: row?.createdAt ?? tx.now.wall,
       ...downtimesAtStart(row, tx.now.wall),
     });
+    runtime.access.begin(tx);
     await runtime.#core.commit(tx);
     return runtime;
   }
@@ -145,7 +148,7 @@ export class NodeRuntime {
   async removeNode(caller: Caller, nameOrId: string): Promise<{ node: NodeView; changed: boolean }> {
     const node = this.#core.registry.find(this.#core.tables, nameOrId);
     const tx = this.#core.begin();
-    const removed = removeNode(this.#core, tx, node, callerName(caller));
+    const removed = removeNode(tx, this.#core, node, callerName(caller));
     await this.#core.commit(tx);
     return { node: this.#core.nodeView(removed), changed: true };
   }
@@ -238,7 +241,7 @@ export class NodeRuntime {
   }
 
   /** Consumes the invite and decides by its policy, in one durable step. Proofs have been verified. Throws INVITE_REFUSED, NAME_TAKEN or PAIRING_BUSY. */
-  async requestPairing(request: PairingRequest): Promise<ApprovalRecord> {
+  async requestPairing(request: PairingRequest): Promise<JoinRecord> {
     const tx = this.#core.begin();
     const ids = {
       requestId: shortId('req', this.#core.tables.approvals, this.#core.deps.random),
@@ -249,15 +252,15 @@ export class NodeRuntime {
     return approval;
   }
 
-  /** Throws APPROVAL_NOT_FOUND. */
-  approval(id: string): ApprovalRecord {
+  /** A request to join; throws APPROVAL_NOT_FOUND, also for a login. */
+  approval(id: string): JoinRecord {
     const approval = this.#core.tables.approvals.get(id);
-    if (approval === undefined) throw new PalyraError('APPROVAL_NOT_FOUND', { detail: id });
+    if (approval?.kind !== 'join') throw new PalyraError('APPROVAL_NOT_FOUND', { detail: id });
     return approval;
   }
 
   /** The request once it is decided, or as it is at the time-out. */
-  async awaitApproval(id: string, options: WaitOptions): Promise<ApprovalRecord> {
+  async awaitApproval(id: string, options: WaitOptions): Promise<JoinRecord> {
     if (this.approval(id).state === 'pending') await this.#core.waiters.wait(`approval:${id}`, options);
     await this.durable();
     return this.approval(id);
@@ -365,7 +368,7 @@ export class NodeRuntime {
       now: this.#core.now(),
       heartbeatMs: this.#core.heartbeatMs,
       linkOf: (nodeId) => this.#core.links.get(nodeId),
-      asking: this.#core.pending.count,
+      asking: this.#core.pending.joins(this.#core.tables),
     });
   }
 }

@@ -5,7 +5,9 @@
  * the same tables always gives the same tables, so snapshot + journal = state. This module holds no clock, no file and no policy.
  */
 import type { Downtime } from './downtime.js';
-import type { ApprovalRecord, DispatchRecord, InviteRecord, NodeRecord } from '../base/model.js';
+import type { OperatorRecord, SessionRecord, TokenRecord } from '../base/access.js';
+import type { DispatchRecord, InviteRecord, NodeRecord } from '../base/model.js';
+import type { ApprovalRecord } from '../base/requests.js';
 
 /** Facts about the daemon itself; one row with the key `daemon`. */
 export interface DaemonRecord {
@@ -35,6 +37,13 @@ export interface PairingFailureRecord {
   readonly cappedAt: number | null;
 }
 
+/** Tries to log in, to bound guessing across restarts: a bucket of `runtime/login-throttle.ts`, as the one number that says all of it. */
+export interface LoginTryRecord {
+  readonly key: string;
+  /** Wall time at which the bucket is full again; the row may go then. */
+  readonly fullAt: number;
+}
+
 export interface Tables {
   daemon: Map<string, DaemonRecord>;
   nodes: Map<string, NodeRecord>;
@@ -43,6 +52,10 @@ export interface Tables {
   dispatches: Map<string, DispatchRecord>;
   tombstones: Map<string, TombstoneRecord>;
   pairingFailures: Map<string, PairingFailureRecord>;
+  operators: Map<string, OperatorRecord>;
+  sessions: Map<string, SessionRecord>;
+  tokens: Map<string, TokenRecord>;
+  loginTries: Map<string, LoginTryRecord>;
 }
 
 export type TableName = keyof Tables;
@@ -56,6 +69,10 @@ export const TABLE_NAMES: readonly TableName[] = [
   'dispatches',
   'tombstones',
   'pairingFailures',
+  'operators',
+  'sessions',
+  'tokens',
+  'loginTries',
 ];
 
 /** `put` writes a whole row, `set` changes some fields of an existing row, `drop` removes it. */
@@ -78,6 +95,10 @@ export function emptyTables(): Tables {
     dispatches: new Map(),
     tombstones: new Map(),
     pairingFailures: new Map(),
+    operators: new Map(),
+    sessions: new Map(),
+    tokens: new Map(),
+    loginTries: new Map(),
   };
 }
 

@@ -31,6 +31,8 @@ export class Transaction {
   readonly touchedApprovals: string[] = [];
   /** Nodes whose connections must be closed. */
   readonly revokedNodes: string[] = [];
+  /** Sessions and tokens that are over: what they opened must end. */
+  readonly endedCredentials: string[] = [];
   readonly #undo: Undo[] = [];
 
   constructor(

@@ -8,6 +8,7 @@
  * Always true: a revoked machine is refused by its certificate at once and its connections are closed when that is durable; restoring puts back exactly the
  * certificates that were accepted before, never a new one.
  */
+import { removeNode } from './removal.js';
 import { callerName } from './caller-name.js';
 import type { RuntimeCore } from './core.js';
 import { downMsSince } from './downtime.js';
@@ -93,7 +94,7 @@ export class Trust {
       .sort((a, b) => b.unseenMs - a.unseenMs);
     const candidates = found.map(({ node, ...times }) => ({ node: core.nodeView(node), ...times }));
     if (!request.apply || found.length === 0) return { candidates, removed: false };
-    for (const { node } of found) removeNode(core, tx, node, callerName(caller));
+    for (const { node } of found) removeNode(tx, core, node, callerName(caller));
     await core.commit(tx);
     return { candidates, removed: true };
   }
@@ -131,13 +132,4 @@ export class Trust {
 export function isRestorable(node: NodeRecord, wall: number): boolean {
   const at = node.removedAt ?? node.revokedAt ?? null;
   return node.trust === 'revoked' && at !== null && wall - at <= RESTORE_MS;
-}
-
-/** Withdraws trust and frees the name; the caller commits. */
-export function removeNode(core: RuntimeCore, tx: Transaction, node: NodeRecord, by: string): NodeRecord {
-  const removed = core.registry.remove(tx, node);
-  core.mailbox.revoke(tx, node.id);
-  tx.revokedNodes.push(node.id);
-  tx.events.push({ type: 'node.removed', nodeId: node.id, name: node.name, by });
-  return removed;
 }

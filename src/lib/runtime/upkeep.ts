@@ -1,4 +1,5 @@
 /** What the domain does without being asked: timers, forgetting, snapshots, and the orderly end. */
+import type { Access } from './access.js';
 import type { RuntimeCore } from './core.js';
 import { PresenceWatch } from './presence-watch.js';
 import { forgetEnded, forgetSettled } from './retention.js';
@@ -10,12 +11,14 @@ const FORGET_AT_ONCE = 1000;
 
 export class Upkeep {
   readonly #core: RuntimeCore;
+  readonly #access: Access;
   readonly #presence: PresenceWatch;
   #forgetAt = 0;
   #snapshot: Promise<void> | null = null;
 
-  constructor(core: RuntimeCore) {
+  constructor(core: RuntimeCore, access: Access) {
     this.#core = core;
+    this.#access = access;
     this.#presence = new PresenceWatch(core);
   }
 
@@ -28,6 +31,7 @@ export class Upkeep {
     const tx = core.begin();
     tx.setVolatile('daemon', 'daemon', { aliveAt: tx.now.wall });
     forgetSettled(core.mailbox.index, tx, FORGET_AT_ONCE);
+    this.#access.sweep(tx);
     if (tx.now.mono >= this.#forgetAt) {
       this.#forgetAt = tx.now.mono + FORGET_EVERY_MS;
       forgetEnded(tx, core.pairing());
@@ -45,6 +49,7 @@ export class Upkeep {
     core.links.closeAll('daemon-stopped');
     core.waiters.wakeAll();
     core.begin().setVolatile('daemon', 'daemon', { aliveAt: core.now().wall });
+    this.#access.saveUse();
     try {
       await this.#snapshot;
       await core.deps.store.snapshot(core.tables, core.deps.clock.now());

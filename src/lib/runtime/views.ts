@@ -14,6 +14,7 @@ import type {
   InviteRecord,
   InviteView,
   JsonValue,
+  LinkTransport,
   NodeRecord,
   NodeView,
 } from '../base/model.js';
@@ -26,6 +27,7 @@ export interface NodeContext {
   /** The daemon's own version; an older node is shown as outdated. */
   readonly version: string;
   readonly link: LinkState | null;
+  readonly transport: LinkTransport | null;
   readonly waiting: number;
   readonly running: number;
 }
@@ -50,6 +52,7 @@ export function toNodeView(node: NodeRecord, context: NodeContext): NodeView {
     protocol: node.protocol,
     outdated: isOlder(node.version, context.version),
     address: node.address,
+    transport: context.transport,
     certificate:
       certificate === null
         ? null

@@ -11,6 +11,7 @@ describe('directories', () => {
       config: '/srv/p/config',
       daemonState: '/srv/p/state/daemon',
       nodeState: '/srv/p/state/node',
+      credentials: '/srv/p/state/credentials',
       logs: '/srv/p/state/logs',
       socketPath: '/srv/p/run/daemon.sock',
       nodeSocketPath: '/srv/p/run/node.sock',

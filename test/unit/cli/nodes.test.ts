@@ -30,6 +30,7 @@ function node(over: Partial<NodeView>): NodeView {
       protocol: 1,
       outdated: false,
       address: '192.168.1.37',
+      transport: 'grpc',
       capabilities: ['echo'],
       queue: { waiting: 0, running: 0 },
     },
@@ -67,7 +68,7 @@ describe('nodes for people', () => {
     ]);
     assert.match(
       formatTable(FLEET, tableColumns(NOW, { wide: true }))[0] ?? '',
-      /ID +ADDRESS +CERT +CAPABILITIES +PURPOSE +QUEUE$/,
+      /ID +ADDRESS +TRANSPORT +CERT +CAPABILITIES +PURPOSE +QUEUE$/,
     );
   });
 

@@ -134,6 +134,6 @@ describe('ControlPlaneClient', () => {
 
   it('does not take a page for an answer', async () => {
     await serve((_request, response) => response.end('<html>'));
-    await assert.rejects(client.daemonStatus(), { reason: 'INTERNAL' });
+    await assert.rejects(client.daemonStatus(), { reason: 'ANSWER_INVALID', detail: 'it answered with a web page' });
   });
 });

@@ -19,6 +19,7 @@ describe("the node's status socket", () => {
     state: 'online',
     since: '2026-11-22T00:00:00.000Z',
     daemon: { name: 'nas', endpoint: '127.0.0.1:7444' },
+    transport: { mode: 'auto', used: 'grpc', why: 'it is the best that works', failures: [] },
     rttMs: 0.4,
     attempts: 0,
     nextTryAt: null,

@@ -49,7 +49,7 @@ describe('the node host', () => {
         clock,
         random: steadyRandom,
         log: silentLog,
-        connect: daemon.connect,
+        links: [{ transport: 'grpc', connect: daemon.connect }],
         registrations: [
           registration(
             capability(),

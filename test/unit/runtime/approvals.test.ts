@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { PalyraError } from '../../../src/lib/base/errors.js';
-import type { ApprovalRecord } from '../../../src/lib/base/model.js';
+import type { JoinRecord } from '../../../src/lib/base/requests.js';
 import type { ApproveAnswer } from '../../../src/lib/runtime/approvals.js';
 import { MAX_PENDING_REQUESTS, REQUEST_TTL_MS } from '../../../src/lib/runtime/pairing.js';
 import { MAX_PENDING_PER_SOURCE, MAX_PIN_RENEWALS, MAX_WRONG_PINS } from '../../../src/lib/runtime/pin-requests.js';
@@ -14,7 +14,7 @@ describe('The approvals queue', () => {
 
   const queue = () => fixture.runtime.approvals;
   // A toy verifier: what is checked is when it is asked, not how.
-  const ask = (key: string, o: { pin?: string; name?: string; address?: string } = {}): Promise<ApprovalRecord> =>
+  const ask = (key: string, o: { pin?: string; name?: string; address?: string } = {}): Promise<JoinRecord> =>
     queue().request(
       {
         spki: Buffer.from(key),
@@ -182,5 +182,80 @@ describe('The approvals queue', () => {
     assert.equal(queue().find(id.toLowerCase()).id, id);
     assert.throws(() => queue().find(id.slice(4, 6)), { reason: 'APPROVAL_NOT_FOUND' });
     assert.throws(() => queue().find(''), { reason: 'APPROVAL_NOT_FOUND' });
+  });
+
+  describe('of a machine that was set up anew', () => {
+    const again = async () => {
+      const old = await fixture.pair('pi-lab');
+      await fixture.runtime.fleet.label(OWNER, 'pi-lab', { set: { site: 'lab' }, remove: [] });
+      const { id } = await ask('new key', { name: 'pi-lab' });
+      return { old, id };
+    };
+
+    it('names the node that has the name it asks for, and refuses to take it silently', async () => {
+      const { old, id } = await again();
+      const asked = queue().find(id) as JoinRecord;
+      assert.equal(queue().replaces(asked)?.nodeId, old.nodeId);
+      await assert.rejects(yes(id, '111111'), (error: PalyraError) => {
+        assert.equal(error.reason, 'NAME_TAKEN');
+        assert.match(error.hint, /--replace pi-lab; otherwise: .* --name /);
+        return true;
+      });
+      assert.equal(fixture.runtime.nodeDetails('pi-lab').node.id, old.nodeId);
+    });
+
+    it('takes over name, labels and grants, and revokes the old key in the same step', async () => {
+      const { old, id } = await again();
+      const link = await fixture.link(old);
+      const { approval } = await yes(id, '111111', { replace: 'pi-lab', labels: { room: '2' }, purpose: 'door' });
+      const { node } = fixture.runtime.nodeDetails('pi-lab');
+      assert.equal(node.id, approval.nodeId);
+      assert.notEqual(node.id, old.nodeId);
+      assert.deepEqual([node.labels, node.purpose], [{ site: 'lab', room: '2' }, 'door']);
+      assert.equal(link.closedBy, 'revoked');
+      const { replaced } = approval;
+      assert.deepEqual([replaced?.name, replaced?.nodeId, replaced?.presence], ['pi-lab', old.nodeId, 'online']);
+      const peer = { deviceId: old.nodeId, serial: old.serial, address: '192.0.2.7' };
+      assert.throws(() => fixture.runtime.authenticateDevice(peer), { reason: 'NODE_REVOKED' });
+      await fixture.restart();
+      assert.equal(fixture.runtime.nodeDetails('pi-lab').node.id, approval.nodeId);
+      assert.throws(() => fixture.runtime.authenticateDevice(peer), { reason: 'NODE_REVOKED' });
+    });
+
+    it('does not get more than the one it replaces was granted, whatever it announces', async () => {
+      const first = await ask('narrow key', { name: 'narrow' });
+      await yes(first.id, '111111', { only: ['safe.read'] });
+      const { id } = await ask('other key', { name: 'narrow' });
+      await yes(id, '111111', { replace: 'narrow' });
+      assert.deepEqual(fixture.runtime.nodeDetails('narrow').node.capabilities, ['safe.read']);
+    });
+
+    it('changes nothing when the PIN is wrong, the node is unknown, or another name is taken', async () => {
+      const { old, id } = await again();
+      await fixture.pair('pi-two');
+      await assert.rejects(yes(id, '000000', { replace: 'pi-lab' }), { reason: 'PIN_WRONG' });
+      await assert.rejects(yes(id, '111111', { replace: 'pi-nine' }), { reason: 'NODE_NOT_FOUND' });
+      await assert.rejects(yes(id, '111111', { replace: 'pi-lab', name: 'pi-two' }), { reason: 'NAME_TAKEN' });
+      assert.equal(fixture.runtime.nodeDetails('pi-lab').node.id, old.nodeId);
+      assert.equal(queue().find(id).state, 'pending');
+    });
+  });
+
+  it('does not end a request while the machine is seen asking, and writes that once an hour at most', async () => {
+    const { id, expiresAt } = await ask('key');
+    fixture.clock.advance(60_000);
+    queue().seen(id);
+    assert.equal(queue().find(id).expiresAt, expiresAt, 'not every time');
+    fixture.clock.advance(REQUEST_TTL_MS - 120_000);
+    queue().seen(id);
+    fixture.clock.advance(REQUEST_TTL_MS - 1);
+    assert.equal(queue().list().length, 1);
+    await fixture.runtime.durable();
+    await fixture.restart();
+    assert.equal(queue().list().length, 1);
+    fixture.clock.advance(1);
+    assert.equal(queue().list().length, 0);
+    queue().seen(id);
+    assert.equal(queue().list().length, 0, 'what is over stays over');
   });
 });

@@ -106,13 +106,17 @@ export class RpcGate {
     return context;
   }
 
-  /** A unary handler from a function that answers or throws. */
+  /** A unary handler from a function that answers or throws. `onCancelled` tells it that nobody waits for its answer any more. */
   unary<Request, Answer>(
     path: string,
-    handle: (request: Request, context: RpcContext) => Promise<Answer>,
+    handle: (request: Request, context: RpcContext, onCancelled: (listener: () => void) => void) => Promise<Answer>,
   ): handleUnaryCall<Request, Answer> {
     return (call, callback) => {
-      void (async () => handle(call.request, this.contextOf(call)))().then(
+      const onCancelled = (listener: () => void) => {
+        if (call.cancelled) listener();
+        else call.once('cancelled', listener);
+      };
+      void (async () => handle(call.request, this.contextOf(call), onCancelled))().then(
         (answer) => callback(null, answer),
         (error: unknown) => callback(this.toStatus(path, error)),
       );

@@ -12,6 +12,7 @@ import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import type { DownMessage, Hello, UpMessage } from '../../base/link-messages.js';
 import type { LinkSession, LinkSink } from '../../runtime/runtime.js';
+import { approximateBytes, closeError, HARD_OUTBOUND_BYTES, type CloseReason } from './link-carrier.js';
 import { fromDownMessage, toUpMessage } from '../../wire/grpc/convert.js';
 import type { DaemonMessage, NodeEvent } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 
@@ -19,8 +20,6 @@ import type { DaemonMessage, NodeEvent } from '../../wire/grpc/generated/palyra/
 export const HELLO_TIMEOUT_MS = 10_000;
 /** Unsent bytes above which a node counts as not reading; it has `STALL_MS` to get below again. */
 export const SOFT_OUTBOUND_BYTES = 1024 * 1024;
-/** Sixteen offers, the largest credit, of the largest input fit; anything above ends the link at once. */
-export const HARD_OUTBOUND_BYTES = 9 * 1024 * 1024;
 export const STALL_MS = 5000;
 
 export type NodeCall = ServerDuplexStream<NodeEvent, DaemonMessage>;
@@ -37,6 +36,7 @@ export interface NodeLinkDeps {
 }
 
 export class NodeLink implements LinkSink {
+  readonly transport = 'grpc';
   readonly #deps: NodeLinkDeps;
   readonly #call: NodeCall;
   readonly #deviceId: string;
@@ -76,14 +76,11 @@ export class NodeLink implements LinkSink {
   }
 
   /** The runtime is done with this link; the session is not told again. */
-  close(reason: 'superseded' | 'revoked' | 'daemon-stopped' | 'protocol'): void {
+  close(reason: CloseReason): void {
     if (!this.#finish()) return;
-    // Superseded has been said by a message; it is not an error of this call.
-    if (reason === 'superseded') this.#call.end();
-    else if (reason === 'revoked') this.#deps.fail(new PalyraError('NODE_REVOKED'));
-    else if (reason === 'daemon-stopped') this.#deps.fail(new PalyraError('DAEMON_STOPPING'));
-    // What this link carried was undone: the node connects again and is reconciled.
-    else this.#deps.fail(new PalyraError('DAEMON_UNREACHABLE', { detail: 'the link was reset; connect again' }));
+    const error = closeError(reason);
+    if (error === null) this.#call.end();
+    else this.#deps.fail(error);
   }
 
   #receive(event: NodeEvent): void {
@@ -165,12 +162,4 @@ export class NodeLink implements LinkSink {
     this.#cancelStall?.();
     this.#cancelStall = null;
   }
-}
-
-/** Close to what goes on the wire: only offers and welcomes have a size worth counting. */
-function approximateBytes(message: DownMessage): number {
-  if (message.kind === 'offer') return 256 + Buffer.byteLength(message.inputJson);
-  if (message.kind !== 'welcome') return 128;
-  const { keep, drop, wantResults, cancel } = message;
-  return 128 + 40 * (keep.length + drop.length + wantResults.length + cancel.length);
 }

@@ -1,5 +1,5 @@
 /**
- * `palyra.node.v1.NodeService`: registration and the stream link. Who calls comes from the certificate; a message that names another device
+ * `palyra.node.v1.NodeService`: registration, the stream link and the polled one. Who calls comes from the certificate; a message that names another device
  * is refused with DEVICE_MISMATCH.
  */
 import type { Clock } from '../../base/clock.js';
@@ -17,6 +17,7 @@ import {
 import type { DeviceCaller } from '../caller.js';
 import type { RpcContext, RpcGate } from './gate.js';
 import { NodeLink, type NodeCall } from './node-link.js';
+import { PollSessions } from './poll-sessions.js';
 
 /** Ids that a node makes for its process and its journal. */
 const NODE_MADE_ID = /^[0-9A-Za-z_-]{1,64}$/;
@@ -34,19 +35,25 @@ export class NodeService {
   readonly #deps: NodeServiceDeps;
   readonly #daemon: { readonly name: string; readonly version: string };
   readonly #links = new Set<NodeLink>();
+  readonly #polled: PollSessions;
 
   constructor(deps: NodeServiceDeps, daemon: { readonly name: string; readonly version: string }) {
     this.#deps = deps;
     this.#daemon = daemon;
+    this.#polled = new PollSessions({
+      clock: deps.clock,
+      open: (caller, hello, session) => deps.runtime.openLink(caller, hello, session),
+    });
   }
 
   get openLinks(): number {
-    return this.#links.size;
+    return this.#links.size + this.#polled.open;
   }
 
   /** Ends every link with DAEMON_STOPPING. */
   close(): void {
     for (const link of [...this.#links]) link.close('daemon-stopped');
+    this.#polled.close();
   }
 
   get handlers(): NodeServiceServer {
@@ -54,6 +61,12 @@ export class NodeService {
     return {
       registerNode: gate.unary(NodeServiceService.registerNode.path, (request, context) =>
         this.#register(request, context),
+      ),
+      pollCapability: gate.unary(NodeServiceService.pollCapability.path, (request, context, onCancelled) =>
+        this.#polled.poll(deviceOf(context), request, onCancelled),
+      ),
+      completeCapability: gate.unary(NodeServiceService.completeCapability.path, (request, context, onCancelled) =>
+        this.#polled.complete(deviceOf(context), request, onCancelled),
       ),
       streamNodeEvents: (call) => {
         try {

@@ -4,7 +4,8 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
-import type { ApprovalRecord, ApprovalState } from '../../base/model.js';
+import type { ApprovalState } from '../../base/model.js';
+import type { JoinRecord } from '../../base/requests.js';
 import { toFacts } from '../../wire/grpc/convert.js';
 import {
   PairingMethod,
@@ -43,7 +44,7 @@ export interface PairingServiceDeps {
   readonly gate: RpcGate;
   readonly desk: PairingDesk;
   readonly auditor: Auditor;
-  readonly runtime: Pick<NodeRuntime, 'approval' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
+  readonly runtime: Pick<NodeRuntime, 'approval' | 'approvals' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
   readonly clock: Clock;
 }
 
@@ -118,7 +119,7 @@ export class PairingService {
           let daemonNonce: Buffer = NOTHING;
           const approval = await auditor.around(attempted, async (attempt) => {
             const proven = { ...completion, onProven: () => attempt.begin() };
-            let decided: ApprovalRecord;
+            let decided: JoinRecord;
             if (request.nodeNonce.length > 0) {
               const drawn = await desk.completePin({ ...proven, nodeNonce: request.nodeNonce });
               decided = drawn.approval;
@@ -170,7 +171,8 @@ export class PairingService {
     this.#waiting.add(controller);
     try {
       while (!isFinal(approval)) {
-        call.write(toStatus(approval));
+        runtime.approvals.seen(requestId);
+        call.write(toStatus(runtime.approval(requestId)));
         approval = await runtime.awaitApproval(requestId, { signal: controller.signal, timeoutMs: REPEAT_MS });
       }
       call.write({ ...toStatus(approval), material: this.#materialOf(approval) });
@@ -179,7 +181,7 @@ export class PairingService {
     }
   }
 
-  #materialOf(approval: ApprovalRecord): PairingMaterial | undefined {
+  #materialOf(approval: JoinRecord): PairingMaterial | undefined {
     if (approval.state !== 'issued' || approval.nodeId === null || approval.certificate === null) return undefined;
     const { node, capabilities } = this.#deps.runtime.nodeDetails(approval.nodeId);
     return {
@@ -200,11 +202,11 @@ function fromStranger(action: string, address: string, target: AuditTarget): Att
   return { actor: STRANGER, origin: { listener: 'public', address }, action, target };
 }
 
-function isFinal(approval: ApprovalRecord): boolean {
+function isFinal(approval: JoinRecord): boolean {
   return approval.state !== 'pending' && approval.state !== 'approved';
 }
 
-function toStatus(approval: ApprovalRecord): PairingRequestStatus {
+function toStatus(approval: JoinRecord): PairingRequestStatus {
   return {
     requestId: approval.id,
     state: STATES[approval.state],
@@ -215,7 +217,7 @@ function toStatus(approval: ApprovalRecord): PairingRequestStatus {
 }
 
 /** What the person at the machine is told: `by eva: "not ours"`. */
-function wordsOf({ state, decidedBy, rejectReason }: ApprovalRecord): string {
+function wordsOf({ state, decidedBy, rejectReason }: JoinRecord): string {
   if (state !== 'rejected' && state !== 'withdrawn') return '';
   return `by ${decidedBy ?? 'the daemon'}${rejectReason === null ? '' : `: "${rejectReason}"`}`;
 }

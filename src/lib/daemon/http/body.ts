@@ -13,7 +13,7 @@ export async function readJsonBody(incoming: IncomingMessage): Promise<JsonValue
   if (declared > MAX_BODY_BYTES) throw tooLarge();
   const bytes = await readAll(incoming);
   if (bytes.length === 0) return {};
-  assertJson(incoming.headers['content-type']);
+  assertJsonType(incoming.headers['content-type']);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -40,8 +40,8 @@ async function readAll(incoming: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks, size);
 }
 
-/** A form of another site can send text/plain and form bodies without asking, but not this type. */
-function assertJson(contentType: string | undefined): void {
+/** A form of another site can send text/plain and form bodies without asking, but not this type. Throws REQUEST_INVALID. */
+export function assertJsonType(contentType: string | undefined): void {
   if (!/^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(contentType ?? '')) {
     throw new PalyraError('REQUEST_INVALID', { detail: 'the content type must be application/json' });
   }

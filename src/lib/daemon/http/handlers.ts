@@ -18,14 +18,22 @@ import type { DaemonConfig } from '../config.js';
 import type { Exposure } from '../exposure.js';
 import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
+import { assertScope } from '../policy.js';
+import type { LoginDesk } from '../login-desk.js';
+import type { LoginQueue } from '../login-queue.js';
+import { accessHandlers } from './access-routes.js';
 import { fleetHandlers } from './fleet-routes.js';
 import { listAudit } from './audit-routes.js';
+import type { Credential } from './authenticator.js';
+import { loginHandlers } from './login-routes.js';
+import type { Entry } from './router.js';
 
 /** The daemon answers a waiting request this long after the dispatch's deadline at the latest. */
 const DEADLINE_SLACK_MS = 5000;
 
 export interface RouteRequest<R extends JsonRouteId> {
   readonly caller: Caller;
+  readonly listener: Entry['listener'];
   /** Every parameter the path names. */
   readonly param: (name: string) => string;
   readonly query: ParsedQuery<R>;
@@ -34,12 +42,24 @@ export interface RouteRequest<R extends JsonRouteId> {
   readonly signal: AbortSignal;
   /** Runs once the answer has been handed to the network. */
   readonly afterAnswer: (action: () => void) => void;
+  /** How the caller is known; `none` on routes for anybody, whatever the request carries. */
+  readonly credential: Credential;
+  /** Where it comes from: an address, or `local` for the local socket. */
+  readonly address: string;
+  /** The live session whose cookie came with a request to log in: the new one takes its place. */
+  readonly replaces: string | null;
+  /** A header of the answer; a refusal has none of them. */
+  readonly setHeader: (name: string, value: string) => void;
   /** Another status than 200. */
   readonly setStatus: (status: 503) => void;
   /** Tells the audit log more about what the request is done to. Never anything secret. */
   readonly note: (facts: AuditTarget) => void;
+  /** Says durably that it is about to be done; only a route that `beginsLate` has to. */
+  readonly begin: () => Promise<void>;
   /** For what is decided before it is answered: writes the entry now. */
   readonly decided: () => Promise<void>;
+  /** Nothing was changed: the audit log has nothing to tell. */
+  readonly unchanged: () => void;
 }
 
 export type Handlers = {
@@ -56,7 +76,9 @@ type Writable<T> = T extends readonly (infer Item)[]
 export interface HandlerDeps {
   readonly runtime: NodeRuntime;
   readonly invites: InviteDesk;
+  readonly loginQueue: LoginQueue;
   readonly trail: AuditLog;
+  readonly logins: LoginDesk;
   readonly clock: Clock;
   readonly config: DaemonConfig;
   readonly ca: { readonly fingerprint: string; readonly notAfter: number };
@@ -109,6 +131,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'dispatches.create': async ({ caller, param, body, signal, note, decided }) => {
       const inputJson = JSON.stringify(body.input);
       const inputSha256 = createHash('sha256').update(inputJson).digest('hex');
+      assertScope(caller, `invoke:${body.capability}`);
       note({ capability: body.capability, inputSha256, inputBytes: Buffer.byteLength(inputJson) });
       if (Buffer.byteLength(inputJson) > MAX_INPUT_BYTES) throw new PalyraError('INPUT_TOO_LARGE');
       const dispatch = await runtime.requestDispatch(caller, {
@@ -167,6 +190,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       return { name, offers: runtime.overview.capability(name) };
     },
     'openapi.show': async () => deps.openApi(),
+    ...accessHandlers(deps),
+    ...loginHandlers(deps),
     'approvals.list': async ({ query }) => approvals.list(query),
     'approvals.show': async ({ param }) => approvals.show(param('id')),
     'approvals.approve': async ({ caller, param, body }) => approvals.approve(caller, param('id'), body),

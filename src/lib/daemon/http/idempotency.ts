@@ -19,6 +19,7 @@ const TTL_MS = 86_400_000;
 export interface KeptAnswer {
   readonly status: number;
   readonly body: object;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 interface Kept {

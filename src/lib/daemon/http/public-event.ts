@@ -51,12 +51,14 @@ function fieldsOf(
     case 'invite.changed':
       return { type: 'invite', change: 'changed', invite: event.inviteId, by: null };
     case 'approval.requested': {
-      const { approvalId, name, address } = event;
-      return { type: 'approval', change: 'requested', approval: approvalId, state: 'pending', name, address, by: null };
+      const { approvalId, kind, name, address } = event;
+      const asked = { state: 'pending', name, address, by: null };
+      return { type: 'approval', change: 'requested', approval: approvalId, kind, ...asked };
     }
     case 'approval.decided': {
-      const { approvalId, state, by } = event;
-      return { type: 'approval', change: 'decided', approval: approvalId, state, name: null, address: null, by };
+      const { approvalId, kind, state, by } = event;
+      const decided = { state, name: null, address: null, by };
+      return { type: 'approval', change: 'decided', approval: approvalId, kind, ...decided };
     }
     case 'pairing.refused':
       return { type: 'pairing', change: 'refused', address: event.address, failures: event.failures };

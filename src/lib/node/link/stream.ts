@@ -7,15 +7,15 @@ import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 
 import { PalyraError } from '../../base/errors.js';
 import type { Hello, UpMessage } from '../../base/link-messages.js';
-import { fromFacts, fromUpMessage, toDownMessage } from '../../wire/grpc/convert.js';
+import { fromUpMessage, toDownMessage } from '../../wire/grpc/convert.js';
 import {
   NodeServiceClient,
   type DaemonMessage,
   type NodeEvent,
-  type RegisterNodeResponse,
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
-import { channelCredentials, channelOptions, channelTarget, toLinkError, unaryCall } from './channel.js';
+import { channelCredentials, channelOptions, channelTarget, toLinkError } from './channel.js';
 import type { LinkConnector, LinkHandlers, LinkStream, NodeLink, Registered, Registration } from './link.js';
+import { registerOver } from './register.js';
 
 export interface StreamLinkMaterial {
   /** PEM. */
@@ -44,27 +44,8 @@ class StreamLink implements NodeLink {
     this.#client = client;
   }
 
-  async register(registration: Registration, signal: AbortSignal): Promise<Registered> {
-    const { deviceId, protocol, facts, bootId, storeId, pluginFailures } = registration;
-    const request = {
-      deviceId,
-      protocol,
-      facts: fromFacts(facts),
-      bootId,
-      storeId,
-      pluginFailures: [...pluginFailures],
-    };
-    const response = await unaryCall<RegisterNodeResponse>(this.endpoint, signal, (callback) =>
-      this.#client.registerNode(request, callback),
-    );
-    return {
-      deviceId: response.deviceId,
-      name: response.name,
-      protocol: response.protocol,
-      grantedCapabilities: response.grantedCapabilities,
-      daemonName: response.daemonName,
-      daemonVersion: response.daemonVersion,
-    };
+  register(registration: Registration, signal: AbortSignal): Promise<Registered> {
+    return registerOver(this.#client, this.endpoint, registration, signal);
   }
 
   open(hello: Hello, handlers: LinkHandlers): LinkStream {

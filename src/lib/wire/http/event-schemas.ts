@@ -43,6 +43,7 @@ const approvalEvent = z.object({
   ...stamp,
   change: z.enum(['requested', 'decided']),
   approval: z.string(),
+  kind: z.enum(['join', 'login']),
   state: z.string(),
   name: z.string().nullable(),
   address: z.string().nullable(),

@@ -33,6 +33,7 @@ export const nodeView = z.object({
   protocol: z.int(),
   outdated: z.boolean(),
   address: z.string().nullable(),
+  transport: z.enum(['grpc', 'poll', 'quic']).nullable(),
   certificate: certificate.nullable(),
   capabilities: z.array(z.string()),
   queue: z.object({ waiting: z.int(), running: z.int() }),

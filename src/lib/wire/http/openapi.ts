@@ -5,8 +5,20 @@
  * JSON Schema 2020-12 as it is.
  */
 import * as z from 'zod';
-import { PROBLEM_JSON, ROUTES, type Access, type Route, type RouteId } from './routes.js';
+import {
+  CONTRACT_HEADER,
+  CSRF_HEADER,
+  PROBLEM_JSON,
+  ROUTES,
+  SESSION_COOKIE,
+  takesKey,
+  TOKEN_PREFIX,
+  type Access,
+  type Route,
+  type RouteId,
+} from './routes.js';
 import * as schemas from './schemas.js';
+import * as sessionSchemas from './session-schemas.js';
 
 type Json = Record<string, unknown>;
 
@@ -21,6 +33,7 @@ const API_VERSION = '1.0';
 const TEXT_ROUTES: Readonly<Record<Exclude<RouteId, schemas.JsonRouteId>, string>> = {
   'ca.show': 'application/x-pem-file',
   'join.page': 'text/html',
+  'approve.page': 'text/html',
   'events.stream': 'text/event-stream',
   'audit.export': 'application/x-ndjson',
   metrics: 'text/plain',
@@ -30,13 +43,24 @@ const WHO: Readonly<Record<Access, string>> = {
   anonymous: 'Anybody who can reach the listener.',
   viewer: 'Needs the role viewer or a higher one.',
   operator: 'Needs the role operator or a higher one.',
+  approver: 'Needs the role approver or a higher one.',
   owner: 'Needs the role owner.',
 };
 
 const DESCRIPTION = `The control plane of a palyra daemon. Requests are strict, an unknown field is refused; answers are open, fields may be added within v1.
 
-Who is asking is decided by the way in: over the daemon's local Unix socket it is the owner of the daemon, without any credential; over TCP it is nobody,
-and only the operations marked x-palyra-access: anonymous are answered. There is no credential to send, hence no security scheme.`;
+Over the daemon's local Unix socket the caller is its owner, without any credential. Over TCP it is whoever the one credential of the request stands for:
+a session, by its cookie (POST /v1/session begins one), or a token. A mutation by a session carries the csrfToken of GET /v1/session in the header
+${CSRF_HEADER}. A credential that is not accepted is refused, and so is a request with two; operations for anybody look at none. What a token may do is limited
+by its scopes (x-palyra-scope) and by the role of its operator (x-palyra-access).
+
+Every answer carries the header ${CONTRACT_HEADER}; a request may carry it too and is refused when the number differs.`;
+
+const SECURITY_SCHEMES: Json = {
+  session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE, description: 'Set by a login.' },
+  csrf: { type: 'apiKey', in: 'header', name: CSRF_HEADER, description: 'The csrfToken of the session.' },
+  token: { type: 'http', scheme: 'bearer', description: `Begins with ${TOKEN_PREFIX}.` },
+};
 
 const NAMES: Readonly<Record<string, z.ZodType>> = {
   JsonValue: schemas.jsonValue,
@@ -50,6 +74,10 @@ const NAMES: Readonly<Record<string, z.ZodType>> = {
   Invite: schemas.inviteView,
   NewInvite: schemas.newInviteView,
   Daemon: schemas.daemonStatus,
+  WhoAmI: sessionSchemas.whoAmI,
+  Session: sessionSchemas.sessionView,
+  Operator: sessionSchemas.operatorView,
+  Token: sessionSchemas.tokenView,
 };
 
 const problem = z.object({
@@ -89,6 +117,7 @@ export function createOpenApi(): OpenApiDocument {
         },
       },
       schemas: components.schemas,
+      securitySchemes: SECURITY_SCHEMES,
     },
   };
 }
@@ -103,8 +132,10 @@ function operation(id: RouteId, route: Route, components: Components): Json {
     summary: route.summary,
     description: `${WHO[route.access]}${route.waits === true ? ' May wait as long as the request asks for before it answers.' : ''}`,
     'x-palyra-access': route.access,
-    parameters: [...pathParameters(route.path), ...query, ...(route.safe ? [] : [IDEMPOTENCY_KEY])],
-    ...(body === null || Object.keys(body['properties'] ?? {}).length === 0 ? {} : { requestBody: requestBody(body) }),
+    ...(route.scope === null ? {} : { 'x-palyra-scope': route.scope }),
+    security: securityOf(route),
+    parameters: [...pathParameters(route.path), ...query, ...(takesKey(route) ? [IDEMPOTENCY_KEY] : [])],
+    ...(body === null || isEmpty(body) ? {} : { requestBody: requestBody(body) }),
     responses: responses(id, components),
   };
 }
@@ -131,7 +162,18 @@ function responses(id: RouteId, components: Components): Json {
   };
 }
 
+/** One of these is enough; an operation for anybody needs none. */
+function securityOf(route: Route): Json[] {
+  if (route.access === 'anonymous') return [];
+  return [route.safe ? { session: [] } : { session: [], csrf: [] }, { token: [] }];
+}
+
+function isEmpty(schema: Json): boolean {
+  return schema['anyOf'] === undefined && Object.keys(schema['properties'] ?? {}).length === 0;
+}
+
 function requestBody(schema: Json): Json {
+  if (schema['anyOf'] !== undefined) return { required: true, content: { 'application/json': { schema } } };
   const required = Array.isArray(schema['required']) && schema['required'].length > 0;
   return { required, content: { 'application/json': { schema } } };
 }

@@ -4,13 +4,18 @@
  *
  * `access` is the policy row. A route without one does not type-check, and the daemon refuses a method that has none.
  */
+import type { Scope } from '../../base/access.js';
+import { SESSION_ROUTES } from './session-routes.js';
+
 export type Access =
   /** Anybody who can reach the listener. */
   | 'anonymous'
   /** Reads. */
   | 'viewer'
-  /** Runs capabilities, makes invites. */
+  /** Runs capabilities. */
   | 'operator'
+  /** Lets machines and people in: answers requests, makes invites. */
+  | 'approver'
   /** Everything: the local socket. */
   | 'owner';
 
@@ -19,6 +24,8 @@ export interface Route {
   /** Parameters in braces; a segment each, URI-encoded. */
   readonly path: string;
   readonly access: Access;
+  /** What a token must have been given to come here; null where no credential is needed, `session` for one's own session. */
+  readonly scope: Scope | 'session' | null;
   /** True: no effect, may be repeated by the client. */
   readonly safe: boolean;
   readonly summary: string;
@@ -26,6 +33,8 @@ export interface Route {
   readonly waits?: boolean;
   /** Its own record, durable before anything happens, says who asked for what: the audit log needs no intent before it. */
   readonly keepsRecord?: boolean;
+  /** Anybody may try it, so a try costs no write: its handler begins the audit entry when it is let through. */
+  readonly beginsLate?: boolean;
 }
 
 const routes = <const T extends Record<string, Route>>(table: T): T => table;
@@ -35,6 +44,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/daemon',
     access: 'viewer',
+    scope: 'daemon:read',
     safe: true,
     summary: 'What the daemon is and where it listens',
   },
@@ -42,15 +52,24 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/daemon/stop',
     access: 'owner',
+    scope: 'daemon:write',
     safe: false,
     waits: true,
     summary: 'Stops the daemon, after running dispatches have ended if asked to',
   },
-  'nodes.list': { method: 'GET', path: '/v1/nodes', access: 'viewer', safe: true, summary: 'Every paired machine' },
+  'nodes.list': {
+    method: 'GET',
+    path: '/v1/nodes',
+    access: 'viewer',
+    scope: 'nodes:read',
+    safe: true,
+    summary: 'Every paired machine',
+  },
   'nodes.show': {
     method: 'GET',
     path: '/v1/nodes/{node}',
     access: 'viewer',
+    scope: 'nodes:read',
     safe: true,
     summary: 'One machine, by name, id or id prefix',
   },
@@ -58,20 +77,23 @@ export const ROUTES = routes({
     method: 'DELETE',
     path: '/v1/nodes/{node}',
     access: 'owner',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Revokes a machine and closes its connections',
   },
   'nodes.rename': {
     method: 'POST',
     path: '/v1/nodes/{node}/rename',
-    access: 'owner',
+    access: 'approver',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Gives a machine another name',
   },
   'nodes.label': {
     method: 'POST',
     path: '/v1/nodes/{node}/labels',
-    access: 'owner',
+    access: 'approver',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Sets labels of a machine and takes others away',
   },
@@ -79,6 +101,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/events',
     access: 'viewer',
+    scope: 'events:read',
     safe: true,
     waits: true,
     summary: 'What happens, as it happens: server-sent events, resumed with Last-Event-ID',
@@ -87,6 +110,7 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/nodes/{node}/dispatches',
     access: 'operator',
+    scope: 'invoke',
     safe: false,
     waits: true,
     keepsRecord: true,
@@ -96,6 +120,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/dispatches/{id}',
     access: 'viewer',
+    scope: 'dispatches:read',
     safe: true,
     waits: true,
     summary: 'One dispatch; with waitMs, when it is settled',
@@ -104,13 +129,15 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/dispatches/{id}/cancel',
     access: 'operator',
+    scope: 'dispatches:write',
     safe: false,
     summary: 'Asks the node to stop a dispatch',
   },
   'invites.create': {
     method: 'POST',
     path: '/v1/invites',
-    access: 'operator',
+    access: 'approver',
+    scope: 'invites:write',
     safe: false,
     summary: 'Makes an invite; the only answer with its code',
   },
@@ -118,6 +145,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/invites',
     access: 'viewer',
+    scope: 'invites:read',
     safe: true,
     summary: 'Every invite, without codes',
   },
@@ -125,6 +153,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/invites/{id}',
     access: 'viewer',
+    scope: 'invites:read',
     safe: true,
     waits: true,
     summary: 'One invite; with waitMs, when it changes',
@@ -132,7 +161,8 @@ export const ROUTES = routes({
   'invites.revoke': {
     method: 'DELETE',
     path: '/v1/invites/{id}',
-    access: 'operator',
+    access: 'approver',
+    scope: 'invites:write',
     safe: false,
     summary: 'Ends an invite',
   },
@@ -140,6 +170,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/dispatches',
     access: 'viewer',
+    scope: 'dispatches:read',
     safe: true,
     summary: 'Dispatches, open ones included, newest first; without input and output',
   },
@@ -147,6 +178,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/capabilities',
     access: 'viewer',
+    scope: 'nodes:read',
     safe: true,
     summary: 'What the fleet can do, and which nodes offer it',
   },
@@ -154,14 +186,23 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/capabilities/{name}',
     access: 'viewer',
+    scope: 'nodes:read',
     safe: true,
     summary: 'One capability with its schemas, as each group of nodes offers it',
   },
-  metrics: { method: 'GET', path: '/metrics', access: 'viewer', safe: true, summary: 'Measurements for Prometheus' },
+  metrics: {
+    method: 'GET',
+    path: '/metrics',
+    access: 'viewer',
+    scope: 'metrics:read',
+    safe: true,
+    summary: 'Measurements for Prometheus',
+  },
   'openapi.show': {
     method: 'GET',
     path: '/openapi.json',
     access: 'anonymous',
+    scope: null,
     safe: true,
     summary: 'This API as an OpenAPI 3.1 document',
   },
@@ -169,6 +210,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/approvals',
     access: 'viewer',
+    scope: 'approvals:read',
     safe: true,
     summary: 'What waits for a person, oldest first; with all=true, what was answered lately too',
   },
@@ -176,27 +218,32 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/approvals/{id}',
     access: 'viewer',
+    scope: 'approvals:read',
     safe: true,
     summary: 'One request, by id or its first characters',
   },
   'approvals.approve': {
     method: 'POST',
     path: '/v1/approvals/{id}/approve',
-    access: 'operator',
+    // A machine needs an approver, one's own login anybody with an account: the desk looks at the kind (daemon/approvals.ts).
+    access: 'viewer',
+    scope: 'approvals:decide',
     safe: false,
-    summary: 'Says yes, with the PIN that the machine shows',
+    summary: 'Says yes, with the PIN that the machine or the program shows',
   },
   'approvals.reject': {
     method: 'POST',
     path: '/v1/approvals/{id}/reject',
-    access: 'operator',
+    access: 'viewer',
+    scope: 'approvals:decide',
     safe: false,
-    summary: 'Says no; the machine is told why',
+    summary: 'Says no; whoever asks is told why',
   },
   'audit.list': {
     method: 'GET',
     path: '/v1/audit',
     access: 'owner',
+    scope: 'audit:read',
     safe: true,
     summary: 'Who did what, from where; newest first',
   },
@@ -204,6 +251,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/audit/export',
     access: 'owner',
+    scope: 'audit:read',
     safe: true,
     summary: 'The audit log as it is, oldest first, one entry a line',
   },
@@ -211,6 +259,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/audit/verify',
     access: 'owner',
+    scope: 'audit:read',
     safe: true,
     waits: true,
     summary: 'Whether the audit log is whole and unchanged',
@@ -219,6 +268,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/inventory',
     access: 'viewer',
+    scope: 'nodes:read',
     safe: true,
     summary: 'Every device, those that ask to join included, with what concerns it and what can be done now',
   },
@@ -226,6 +276,7 @@ export const ROUTES = routes({
     method: 'GET',
     path: '/v1/inventory/{id}',
     access: 'viewer',
+    scope: 'nodes:read',
     safe: true,
     summary: 'One device of the inventory, by name or id of the node, or id of the request',
   },
@@ -233,6 +284,7 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/nodes/{node}/revoke',
     access: 'owner',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Withdraws trust from a machine and keeps its record',
   },
@@ -240,6 +292,7 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/nodes/{node}/restore',
     access: 'owner',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Gives trust back to a machine that was revoked or removed less than a day ago',
   },
@@ -247,6 +300,7 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/daemon/expose',
     access: 'owner',
+    scope: 'daemon:write',
     safe: false,
     summary: 'Moves the public and the node port to other addresses, live and for the next start',
   },
@@ -254,22 +308,59 @@ export const ROUTES = routes({
     method: 'POST',
     path: '/v1/nodes/prune',
     access: 'owner',
+    scope: 'nodes:write',
     safe: false,
     summary: 'Tells which machines were not seen for long, and removes them when told to',
   },
-  healthz: { method: 'GET', path: '/healthz', access: 'anonymous', safe: true, summary: 'The process answers' },
-  readyz: { method: 'GET', path: '/readyz', access: 'anonymous', safe: true, summary: 'The daemon accepts work' },
-  'ca.show': { method: 'GET', path: '/ca', access: 'anonymous', safe: true, summary: 'The CA certificate, PEM' },
+  ...SESSION_ROUTES,
+  healthz: {
+    method: 'GET',
+    path: '/healthz',
+    access: 'anonymous',
+    scope: null,
+    safe: true,
+    summary: 'The process answers',
+  },
+  readyz: {
+    method: 'GET',
+    path: '/readyz',
+    access: 'anonymous',
+    scope: null,
+    safe: true,
+    summary: 'The daemon accepts work',
+  },
+  'ca.show': {
+    method: 'GET',
+    path: '/ca',
+    access: 'anonymous',
+    scope: null,
+    safe: true,
+    summary: 'The CA certificate, PEM',
+  },
   'join.page': {
     method: 'GET',
     path: '/j/{code}',
     access: 'anonymous',
+    scope: null,
     safe: true,
     summary: 'A page that says how to use the invite; spends nothing',
   },
 });
 
 export type RouteId = keyof typeof ROUTES;
+
+/**
+ * Sent with every answer and by our client with every request: the number of the contract. The client refuses to go on with another one.
+ * Within it routes and fields are only added.
+ */
+export const CONTRACT_HEADER = 'palyra-contract';
+export const CONTRACT = 1;
+/** A mutation by a session cookie must carry the session's CSRF token here. */
+export const CSRF_HEADER = 'x-palyra-csrf';
+/** `__Host-`: Secure, Path=/, no Domain; a subdomain or plain HTTP cannot set it. Source: RFC 6265bis, section 4.1.3.2. */
+export const SESSION_COOKIE = '__Host-palyra';
+/** Begins every token: `plt_<id without tok_>_<secret>`; secret scanners find it. */
+export const TOKEN_PREFIX = 'plt_';
 
 /** Media type of errors. RFC 9457. */
 export const PROBLEM_JSON = 'application/problem+json';
@@ -280,6 +371,11 @@ export const MAX_INPUT_BYTES = 512 * 1024;
 
 /** Media type of `audit.export`: entries separated by line ends. */
 export const NDJSON = 'application/x-ndjson';
+
+/** Whether `Idempotency-Key` means something there: who has no credential has no keys of their own. */
+export function takesKey(route: Route): boolean {
+  return !route.safe && route.access !== 'anonymous';
+}
 
 /** Fills the parameters of a route's path. */
 export function toPath(id: RouteId, params: Readonly<Record<string, string>> = {}): string {

@@ -20,6 +20,7 @@ import {
 } from './node-schemas.js';
 import { DISPATCH_STATE_NAMES, type JsonValue } from '../../base/model.js';
 import { CHANNELS } from '../../base/questions.js';
+import { OPERATOR_NAME, SESSION_SCHEMAS } from './session-schemas.js';
 
 const timestamp = z.iso.datetime();
 const askedPerson = z
@@ -28,6 +29,8 @@ const askedPerson = z
 export { CAPABILITY_NAME, NODE_NAME, nodeSummary, nodeView } from './node-schemas.js';
 export const jsonValue = z.json() as z.ZodType<JsonValue>;
 
+const presence = z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired']);
+const purposeText = z.string().min(1).max(200);
 export const capabilityView = z.object({
   name: z.string(),
   version: z.string(),
@@ -112,7 +115,7 @@ export const daemonStatus = z.object({
 
 export const approvalView = z.object({
   id: z.string(),
-  kind: z.enum(['join']),
+  kind: z.enum(['join', 'login']),
   state: z.enum(['pending', 'approved', 'issued', 'rejected', 'expired', 'withdrawn']),
   subject: z.object({
     name: z.string(),
@@ -124,8 +127,11 @@ export const approvalView = z.object({
     keyWords: z.string(),
     purpose: z.string().nullable(),
   }),
+  /** Of a login: whom it was approved as, before that whom it asks for; null: whoever approves decides. */
+  operator: z.string().nullable(),
   wants: z.array(z.string()),
-  replaces: z.null(),
+  /** The node whose place it took; while it waits, the one that has the name it asks for. */
+  replaces: z.object({ nodeId: z.string(), name: z.string(), presence, lastSeenAt: timestamp.nullable() }).nullable(),
   requestedAt: timestamp,
   expiresAt: timestamp,
   answerableHere: z.boolean(),
@@ -144,7 +150,7 @@ const approvalAnswer = z.object({
 });
 export const approvedAnswer = approvalAnswer.extend({
   decision: z.literal('approved'),
-  /** Null when the node was removed since. */
+  /** Null for a login, and when the node was removed since. */
   node: nodeView.nullable(),
 });
 export const rejectedAnswer = approvalAnswer.extend({ decision: z.literal('rejected') });
@@ -237,7 +243,7 @@ export const SCHEMAS = {
     body: z.strictObject({
       name: z.string().regex(NODE_NAME).optional(),
       labels: labels.default({}),
-      purpose: z.string().min(1).max(200).optional(),
+      purpose: purposeText.optional(),
       uses: z.int().min(1).max(10_000).default(1),
       /** 30 s to 24 h. */
       expiresInMs: z.int().min(30_000).max(86_400_000).default(600_000),
@@ -290,7 +296,12 @@ export const SCHEMAS = {
       noPin: z.boolean().default(false),
       name: z.string().regex(NODE_NAME).optional(),
       labels: labels.optional(),
+      purpose: purposeText.optional(),
       only: z.array(z.string().regex(CAPABILITY_NAME)).max(256).optional(),
+      /** Name or id of a node: the machine takes its place, with its name, labels, purpose and grants; its key is revoked in the same step. */
+      replace: z.string().min(1).max(200).optional(),
+      /** Of a login, owner only: whom the program may act as, in place of who approves. */
+      as: z.string().regex(OPERATOR_NAME).optional(),
     }),
     answer: approvedAnswer,
   },
@@ -316,6 +327,7 @@ export const SCHEMAS = {
   },
   'audit.verify': { query: none, body: none, answer: auditReport },
   ...fleetSchemas,
+  ...SESSION_SCHEMAS,
   healthz: { query: none, body: none, answer: z.object({ status: z.literal('ok') }) },
   readyz: { query: none, body: none, answer: z.object({ status: z.enum(['ready', 'stopping', 'read-only']) }) },
 } as const satisfies Partial<Record<RouteId, { query: z.ZodType; body: z.ZodType; answer: z.ZodType }>>;

@@ -51,6 +51,51 @@ export enum RejectCause {
   UNRECOGNIZED = -1,
 }
 
+export interface PollCapabilityRequest {
+  /** Made by the node, new for each session, 22 or more unpredictable characters. Its first event is `node_started`. */
+  sessionId: string;
+  /** Number of the first event, also when there is none: the number the next one will have. */
+  firstSeq: number;
+  events: NodeEvent[];
+  /** Highest number down to which the node has every message. */
+  ack: number;
+  /** How long to wait for a message when there is none; more than 30,000 counts as that, 0 does not wait. */
+  waitMs: number;
+  /** Nothing comes after these events; the daemon ends the session once it has them all. */
+  finish: boolean;
+  /** The node has dropped the session, whatever was on the way. */
+  leave: boolean;
+}
+
+export interface PollCapabilityResponse {
+  /** Highest number up to which the daemon has every event. Events after it are to be sent again. */
+  ack: number;
+  firstSeq: number;
+  /** Repeated until they are acknowledged. */
+  messages: DaemonMessage[];
+  /** Nothing comes after these messages. */
+  end: LinkEnd | undefined;
+}
+
+export interface LinkEnd {
+  /** Empty when the daemon ended the session without an error. */
+  reason: string;
+  detail: string;
+}
+
+export interface CompleteCapabilityRequest {
+  sessionId: string;
+  /** Its number among the events of the session. */
+  seq: number;
+  result: CapabilityResult | undefined;
+}
+
+export interface CompleteCapabilityResponse {
+  ack: number;
+  /** Also sent as messages of the session. Neither: it was not taken (see `ack`), the session ended, or it is not durable yet; send it again. */
+  outcome: { $case: "resultAck"; resultAck: ResultAck } | { $case: "stale"; stale: Stale } | undefined;
+}
+
 export interface RegisterNodeRequest {
   /** Optional; when set it must be the device of the certificate. */
   deviceId: string;
@@ -236,6 +281,392 @@ export interface Superseded {
   /** Boot id of the newer session. */
   bootId: string;
 }
+
+function createBasePollCapabilityRequest(): PollCapabilityRequest {
+  return { sessionId: "", firstSeq: 0, events: [], ack: 0, waitMs: 0, finish: false, leave: false };
+}
+
+export const PollCapabilityRequest: MessageFns<PollCapabilityRequest> = {
+  encode(message: PollCapabilityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.firstSeq !== 0) {
+      writer.uint32(16).uint64(message.firstSeq);
+    }
+    for (const v of message.events) {
+      NodeEvent.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.ack !== 0) {
+      writer.uint32(32).uint64(message.ack);
+    }
+    if (message.waitMs !== 0) {
+      writer.uint32(40).uint32(message.waitMs);
+    }
+    if (message.finish !== false) {
+      writer.uint32(48).bool(message.finish);
+    }
+    if (message.leave !== false) {
+      writer.uint32(56).bool(message.leave);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PollCapabilityRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePollCapabilityRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.firstSeq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.events.push(NodeEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ack = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.waitMs = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.finish = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.leave = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePollCapabilityResponse(): PollCapabilityResponse {
+  return { ack: 0, firstSeq: 0, messages: [], end: undefined };
+}
+
+export const PollCapabilityResponse: MessageFns<PollCapabilityResponse> = {
+  encode(message: PollCapabilityResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ack !== 0) {
+      writer.uint32(8).uint64(message.ack);
+    }
+    if (message.firstSeq !== 0) {
+      writer.uint32(16).uint64(message.firstSeq);
+    }
+    for (const v of message.messages) {
+      DaemonMessage.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.end !== undefined) {
+      LinkEnd.encode(message.end, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PollCapabilityResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePollCapabilityResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ack = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.firstSeq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.messages.push(DaemonMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.end = LinkEnd.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLinkEnd(): LinkEnd {
+  return { reason: "", detail: "" };
+}
+
+export const LinkEnd: MessageFns<LinkEnd> = {
+  encode(message: LinkEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.detail !== "") {
+      writer.uint32(18).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinkEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinkEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCompleteCapabilityRequest(): CompleteCapabilityRequest {
+  return { sessionId: "", seq: 0, result: undefined };
+}
+
+export const CompleteCapabilityRequest: MessageFns<CompleteCapabilityRequest> = {
+  encode(message: CompleteCapabilityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.seq !== 0) {
+      writer.uint32(16).uint64(message.seq);
+    }
+    if (message.result !== undefined) {
+      CapabilityResult.encode(message.result, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompleteCapabilityRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompleteCapabilityRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.result = CapabilityResult.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCompleteCapabilityResponse(): CompleteCapabilityResponse {
+  return { ack: 0, outcome: undefined };
+}
+
+export const CompleteCapabilityResponse: MessageFns<CompleteCapabilityResponse> = {
+  encode(message: CompleteCapabilityResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ack !== 0) {
+      writer.uint32(8).uint64(message.ack);
+    }
+    switch (message.outcome?.$case) {
+      case "resultAck":
+        ResultAck.encode(message.outcome.resultAck, writer.uint32(18).fork()).join();
+        break;
+      case "stale":
+        Stale.encode(message.outcome.stale, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompleteCapabilityResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompleteCapabilityResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ack = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outcome = { $case: "resultAck", resultAck: ResultAck.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.outcome = { $case: "stale", stale: Stale.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
 
 function createBaseRegisterNodeRequest(): RegisterNodeRequest {
   return { deviceId: "", protocol: undefined, facts: undefined, bootId: "", storeId: "", pluginFailures: [] };
@@ -2280,6 +2711,33 @@ export const NodeServiceService = {
     responseSerialize: (value: DaemonMessage): Buffer => Buffer.from(DaemonMessage.encode(value).finish()),
     responseDeserialize: (value: Buffer): DaemonMessage => DaemonMessage.decode(value),
   },
+  /**
+   * The same link for networks that cut long streams: carries events up and waits up to 30 s for messages down. Both ways are numbered from 1, so that a
+   * call may be repeated and its answer may be lost. The newest call of a session is the one that waits.
+   */
+  pollCapability: {
+    path: "/palyra.node.v1.NodeService/PollCapability" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PollCapabilityRequest): Buffer =>
+      Buffer.from(PollCapabilityRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PollCapabilityRequest => PollCapabilityRequest.decode(value),
+    responseSerialize: (value: PollCapabilityResponse): Buffer =>
+      Buffer.from(PollCapabilityResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PollCapabilityResponse => PollCapabilityResponse.decode(value),
+  },
+  /** The result of one dispatch on a polled session, too large to share a call with other events. Answered when it is durable. */
+  completeCapability: {
+    path: "/palyra.node.v1.NodeService/CompleteCapability" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CompleteCapabilityRequest): Buffer =>
+      Buffer.from(CompleteCapabilityRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CompleteCapabilityRequest => CompleteCapabilityRequest.decode(value),
+    responseSerialize: (value: CompleteCapabilityResponse): Buffer =>
+      Buffer.from(CompleteCapabilityResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CompleteCapabilityResponse => CompleteCapabilityResponse.decode(value),
+  },
 } as const;
 
 export interface NodeServiceServer extends UntypedServiceImplementation {
@@ -2287,6 +2745,13 @@ export interface NodeServiceServer extends UntypedServiceImplementation {
   registerNode: handleUnaryCall<RegisterNodeRequest, RegisterNodeResponse>;
   /** The link. The first message up is `node_started`; the first message down is `welcome`. Offers are pushed the moment they are durable. */
   streamNodeEvents: handleBidiStreamingCall<NodeEvent, DaemonMessage>;
+  /**
+   * The same link for networks that cut long streams: carries events up and waits up to 30 s for messages down. Both ways are numbered from 1, so that a
+   * call may be repeated and its answer may be lost. The newest call of a session is the one that waits.
+   */
+  pollCapability: handleUnaryCall<PollCapabilityRequest, PollCapabilityResponse>;
+  /** The result of one dispatch on a polled session, too large to share a call with other events. Answered when it is durable. */
+  completeCapability: handleUnaryCall<CompleteCapabilityRequest, CompleteCapabilityResponse>;
 }
 
 export interface NodeServiceClient extends Client {
@@ -2310,6 +2775,41 @@ export interface NodeServiceClient extends Client {
   streamNodeEvents(): ClientDuplexStream<NodeEvent, DaemonMessage>;
   streamNodeEvents(options: Partial<CallOptions>): ClientDuplexStream<NodeEvent, DaemonMessage>;
   streamNodeEvents(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<NodeEvent, DaemonMessage>;
+  /**
+   * The same link for networks that cut long streams: carries events up and waits up to 30 s for messages down. Both ways are numbered from 1, so that a
+   * call may be repeated and its answer may be lost. The newest call of a session is the one that waits.
+   */
+  pollCapability(
+    request: PollCapabilityRequest,
+    callback: (error: ServiceError | null, response: PollCapabilityResponse) => void,
+  ): ClientUnaryCall;
+  pollCapability(
+    request: PollCapabilityRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PollCapabilityResponse) => void,
+  ): ClientUnaryCall;
+  pollCapability(
+    request: PollCapabilityRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PollCapabilityResponse) => void,
+  ): ClientUnaryCall;
+  /** The result of one dispatch on a polled session, too large to share a call with other events. Answered when it is durable. */
+  completeCapability(
+    request: CompleteCapabilityRequest,
+    callback: (error: ServiceError | null, response: CompleteCapabilityResponse) => void,
+  ): ClientUnaryCall;
+  completeCapability(
+    request: CompleteCapabilityRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CompleteCapabilityResponse) => void,
+  ): ClientUnaryCall;
+  completeCapability(
+    request: CompleteCapabilityRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CompleteCapabilityResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const NodeServiceClient = makeGenericClientConstructor(

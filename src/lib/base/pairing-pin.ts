@@ -12,9 +12,9 @@
  * over Insecure Channels Based on Short Authenticated Strings", CRYPTO 2005. A PIN is no key and proves nothing over the network; it never travels.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { PalyraError } from '../base/errors.js';
-import type { PinVerifier } from '../base/model.js';
-import type { Random } from '../base/random.js';
+import { PalyraError } from './errors.js';
+import type { PinVerifier } from './model.js';
+import type { Random } from './random.js';
 import { lengthPrefixed } from './length-prefixed.js';
 
 export interface PinInputs {
@@ -22,7 +22,7 @@ export interface PinInputs {
   readonly caSpkiSha256: string;
   /** SHA-256 of the DER of the server certificate of this very connection; hex. */
   readonly serverCertificateSha256: string;
-  /** SubjectPublicKeyInfo DER of the node's key. */
+  /** SubjectPublicKeyInfo DER of the node's key; of a program that logs in, SHA-256 of its claim secret. */
   readonly spki: Uint8Array;
   readonly nodeNonce: Uint8Array;
   readonly daemonNonce: Uint8Array;

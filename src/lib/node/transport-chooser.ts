@@ -1,0 +1,233 @@
+/**
+ * Which transport a node's link uses, and why. It decides and remembers; it opens nothing and sets no timer.
+ *
+ *   usable ──failed while another was welcomed, or cut again and again──► held back ──time over──► usable, on probation
+ *      ▲                                                                    (longer each time)          │
+ *      └───────────────────────────── served for long ──────────────────────────────────────────────────┘
+ *
+ * A transport that does not work is held back only when another one does: while the daemon is away all of them fail, and that says nothing about them.
+ */
+import { toTimestamp, type Clock } from '../base/clock.js';
+import { PalyraError, type Reason } from '../base/errors.js';
+import type { LinkTransport, TransportMode } from '../base/model.js';
+import type { Random } from '../base/random.js';
+
+/** Best first: QUIC does not stall behind a lost packet, the stream needs no call for each message. */
+const PREFERENCE: readonly LinkTransport[] = ['quic', 'grpc', 'poll'];
+
+/** What a better transport is ahead of the next one, when both are tried side by side. */
+export const HEAD_START_MS = 300;
+/** A link that ended sooner was cut; one that stood that long served. */
+const SHORT_MS = 10_000;
+const LONG_MS = 60_000;
+/** So many cuts, and the transport is held back; one is enough on probation. */
+const CUTS = 3;
+const CUT_WINDOW_MS = 60_000;
+const HOLD_BASE_MS = 60_000;
+const HOLD_CAP_MS = 3_600_000;
+
+const NAMES: Readonly<Record<LinkTransport, string>> = { quic: 'QUIC', grpc: 'the stream', poll: 'polling' };
+
+export interface TransportView {
+  readonly mode: TransportMode;
+  /** Null while no link is up. */
+  readonly used: LinkTransport | null;
+  /** For people, like "the stream was cut 3 times within 10 s". */
+  readonly why: string;
+  readonly failures: readonly {
+    readonly transport: LinkTransport;
+    readonly at: string;
+    readonly reason: Reason;
+    readonly message: string;
+    /** Null when it may be used again. */
+    readonly heldUntil: string | null;
+  }[];
+}
+
+export interface Candidate {
+  readonly transport: LinkTransport;
+  /** When it starts beside the others; null: only when those before it do not work. */
+  readonly startAfterMs: number | null;
+}
+
+interface Memory {
+  /** When it was cut and for how long it had stood; monotonic milliseconds. */
+  cuts: { readonly at: number; readonly onlineMs: number }[];
+  holds: number;
+  /** Monotonic milliseconds; null when it is not held back. */
+  heldUntil: number | null;
+  why: string;
+  failure: { readonly at: number; readonly error: PalyraError } | null;
+}
+
+export interface ChooserDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class TransportChooser {
+  readonly #deps: ChooserDeps;
+  readonly #mode: TransportMode;
+  readonly #transports: readonly LinkTransport[];
+  readonly #memory: ReadonlyMap<LinkTransport, Memory>;
+  /** Since the last plan. */
+  readonly #failed = new Set<LinkTransport>();
+  #used: LinkTransport | null = null;
+
+  /** Throws QUIC_UNAVAILABLE or CONFIG_INVALID when the one that was asked for is not there. */
+  constructor(
+    deps: ChooserDeps,
+    options: { readonly mode: TransportMode; readonly available: readonly LinkTransport[] },
+  ) {
+    this.#deps = deps;
+    this.#mode = options.mode;
+    this.#transports = transportsFor(options.mode, options.available);
+    this.#memory = new Map(
+      this.#transports.map((each) => [each, { cuts: [], holds: 0, heldUntil: null, why: '', failure: null }]),
+    );
+  }
+
+  /** What to try now, in this order. */
+  plan(): Candidate[] {
+    this.#used = null;
+    this.#failed.clear();
+    const held = (each: LinkTransport) => this.#isHeld(each);
+    const usable = this.#transports.filter((each) => !held(each));
+    const order = [...usable, ...this.#transports.filter(held)];
+    return order.map((transport, index) => ({
+      transport,
+      // Polling goes where the stream goes: beside it, it would find out nothing.
+      startAfterMs: index === 0 ? 0 : transport === 'poll' || held(transport) ? null : index * HEAD_START_MS,
+    }));
+  }
+
+  /** It did not come as far as a welcome. */
+  failed(transport: LinkTransport, error: PalyraError): void {
+    this.#failed.add(transport);
+    this.#of(transport).failure = { at: this.#deps.clock.now(), error };
+  }
+
+  /** Its link is up; `beaten` are those that were tried and are not. */
+  welcomed(transport: LinkTransport, beaten: readonly LinkTransport[]): void {
+    this.#used = transport;
+    for (const each of beaten) {
+      if (this.#isHeld(each) || !this.#isBetter(each, transport)) continue;
+      const { failure } = this.#of(each);
+      const problem =
+        failure === null || !this.#failed.has(each)
+          ? 'was slower'
+          : `did not work: ${failure.error.detail ?? failure.error.message}`;
+      this.#hold(each, `${NAMES[each]} ${problem}`);
+    }
+  }
+
+  /** The link that was up has ended. True: another transport is next, and there is no need to wait. */
+  ended(onlineMs: number, error: PalyraError | null): boolean {
+    const transport = this.#used;
+    this.#used = null;
+    if (transport === null) return false;
+    const memory = this.#of(transport);
+    if (onlineMs >= LONG_MS) {
+      memory.holds = 0;
+      memory.cuts = [];
+    }
+    if (onlineMs >= SHORT_MS || error?.reason !== 'DAEMON_UNREACHABLE') return false;
+    const now = this.#deps.clock.monotonic();
+    memory.cuts = [...memory.cuts.filter(({ at }) => now - at < CUT_WINDOW_MS), { at: now, onlineMs }];
+    memory.failure = { at: this.#deps.clock.now(), error };
+    const enough = memory.holds > 0 ? 1 : CUTS;
+    if (memory.cuts.length < enough || !this.#hasOther(transport)) return false;
+    this.#hold(transport, cutWords(transport, memory.cuts, now));
+    memory.cuts = [];
+    return true;
+  }
+
+  /** When a better transport than the one in use may be tried again; monotonic milliseconds, null for never. */
+  retryBetterAt(): number | null {
+    const times = this.#better().map((each) => this.#of(each).heldUntil ?? 0);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  /** The best one that is due, or null. */
+  dueBetter(): LinkTransport | null {
+    return this.#better().find((each) => !this.#isHeld(each)) ?? null;
+  }
+
+  /** It was tried beside the link in use, and does not work yet. */
+  stillFailing(transport: LinkTransport, error: PalyraError): void {
+    this.failed(transport, error);
+    this.#hold(transport, `${NAMES[transport]} did not work: ${error.detail ?? error.message}`);
+  }
+
+  view(): TransportView {
+    return { mode: this.#mode, used: this.#used, why: this.#why(), failures: this.#failures() };
+  }
+
+  #why(): string {
+    if (this.#mode !== 'auto') return 'it was asked for';
+    if (this.#used === null) return 'no link is up';
+    const reasons = this.#better()
+      .map((each) => this.#of(each).why)
+      .filter((why) => why !== '');
+    return reasons.length === 0 ? 'it is the best that works' : reasons.join('; ');
+  }
+
+  #failures(): TransportView['failures'] {
+    const { clock } = this.#deps;
+    return this.#transports.flatMap((transport) => {
+      const { failure, heldUntil } = this.#of(transport);
+      if (failure === null) return [];
+      const { reason, message } = failure.error;
+      const until = this.#isHeld(transport) ? clock.now() + heldUntil! - clock.monotonic() : null;
+      const at = toTimestamp(failure.at)!;
+      return [{ transport, at, reason, message, heldUntil: toTimestamp(until === null ? null : Math.round(until)) }];
+    });
+  }
+
+  #hold(transport: LinkTransport, why: string): void {
+    const { clock, random } = this.#deps;
+    const memory = this.#of(transport);
+    const ms = Math.min(HOLD_CAP_MS, HOLD_BASE_MS * 2 ** memory.holds);
+    memory.holds = Math.min(memory.holds + 1, 16);
+    // A fleet behind one router does not come back in one moment.
+    memory.heldUntil = clock.monotonic() + ms * (0.75 + random.fraction() / 2);
+    memory.why = why;
+  }
+
+  #isHeld(transport: LinkTransport): boolean {
+    const { heldUntil } = this.#of(transport);
+    return heldUntil !== null && heldUntil > this.#deps.clock.monotonic();
+  }
+
+  #hasOther(transport: LinkTransport): boolean {
+    return this.#transports.some((each) => each !== transport && !this.#isHeld(each));
+  }
+
+  #better(): LinkTransport[] {
+    const used = this.#used;
+    return used === null ? [] : this.#transports.filter((each) => this.#isBetter(each, used));
+  }
+
+  #isBetter(transport: LinkTransport, than: LinkTransport): boolean {
+    return this.#transports.indexOf(transport) < this.#transports.indexOf(than);
+  }
+
+  #of(transport: LinkTransport): Memory {
+    return this.#memory.get(transport)!;
+  }
+}
+
+/** Best first. Throws like the constructor. */
+export function transportsFor(mode: TransportMode, available: readonly LinkTransport[]): readonly LinkTransport[] {
+  if (mode === 'auto') return PREFERENCE.filter((each) => available.includes(each));
+  if (available.includes(mode)) return [mode];
+  if (mode === 'quic') throw new PalyraError('QUIC_UNAVAILABLE', { detail: 'this version of palyra has no QUIC link' });
+  throw new PalyraError('CONFIG_INVALID', { detail: `the transport ${mode} is not there` });
+}
+
+function cutWords(transport: LinkTransport, cuts: Memory['cuts'], now: number): string {
+  const [first] = cuts;
+  const seconds = Math.max(1, Math.ceil((now - first!.at + first!.onlineMs) / 1000));
+  const times = cuts.length === 1 ? 'again' : `${cuts.length} times`;
+  return `${NAMES[transport]} was cut ${times} within ${seconds} s`;
+}

@@ -1,0 +1,121 @@
+import { strict as assert } from 'node:assert';
+
+import { PalyraError } from '../../../src/lib/base/errors.js';
+import type { LinkTransport, TransportMode } from '../../../src/lib/base/model.js';
+import { systemRandom } from '../../../src/lib/base/random.js';
+import { HEAD_START_MS, TransportChooser } from '../../../src/lib/node/transport-chooser.js';
+import { HandClock } from '../../support/hand-clock.js';
+
+const MINUTE_MS = 60_000;
+const cut = new PalyraError('DAEMON_UNREACHABLE', { detail: 'nas:7444: the connection was cut' });
+
+describe('the choice of a transport', () => {
+  let clock: HandClock;
+  // Holds are exactly their base.
+  const random = { ...systemRandom, fraction: () => 0.5 };
+  const chooser = (mode: TransportMode, ...available: LinkTransport[]) =>
+    new TransportChooser({ clock, random }, { mode, available });
+  const order = (of: TransportChooser) => of.plan().map(({ transport }) => transport);
+  /** A link over the first of the plan, which ends after so long. */
+  const serve = (of: TransportChooser, ms: number, error: PalyraError | null = cut) => {
+    const [first] = of.plan();
+    of.welcomed(first!.transport, [first!.transport]);
+    clock.advance(ms);
+    return of.ended(ms, error);
+  };
+
+  beforeEach(() => (clock = new HandClock()));
+
+  it('starts with the best, the next beside it after a head start, and polling only in their place', () => {
+    assert.deepEqual(chooser('auto', 'poll', 'grpc', 'quic').plan(), [
+      { transport: 'quic', startAfterMs: 0 },
+      { transport: 'grpc', startAfterMs: HEAD_START_MS },
+      { transport: 'poll', startAfterMs: null },
+    ]);
+    assert.deepEqual(chooser('poll', 'grpc', 'poll').plan(), [{ transport: 'poll', startAfterMs: 0 }]);
+  });
+
+  it('says why when the one that is asked for is not there', () => {
+    assert.throws(
+      () => chooser('quic', 'grpc', 'poll'),
+      (error) => (error as PalyraError).reason === 'QUIC_UNAVAILABLE',
+    );
+  });
+
+  it('polls after three short streams, says so, and tries the stream again later, longer after each failure', () => {
+    const auto = chooser('auto', 'grpc', 'poll');
+    assert.deepEqual([serve(auto, 2_000), serve(auto, 2_000), serve(auto, 2_000)], [false, false, true]);
+    assert.deepEqual(order(auto), ['poll', 'grpc']);
+    auto.welcomed('poll', ['poll']);
+    const { used, why, failures } = auto.view();
+    assert.deepEqual([used, why], ['poll', 'the stream was cut 3 times within 6 s']);
+    assert.deepEqual(
+      failures.map(({ transport, reason }) => [transport, reason]),
+      [['grpc', 'DAEMON_UNREACHABLE']],
+    );
+    assert.equal(auto.retryBetterAt(), clock.monotonic() + MINUTE_MS);
+    assert.equal(auto.dueBetter(), null);
+    clock.advance(MINUTE_MS);
+    assert.equal(auto.dueBetter(), 'grpc');
+    assert.equal(auto.view().failures[0]?.heldUntil, null);
+    // On probation one cut is enough.
+    assert.equal(serve(auto, 3_000), true);
+    auto.plan();
+    auto.welcomed('poll', ['poll']);
+    assert.equal(auto.view().why, 'the stream was cut again within 3 s');
+    assert.equal(auto.retryBetterAt(), clock.monotonic() + 2 * MINUTE_MS);
+    auto.stillFailing('grpc', cut);
+    assert.equal(auto.retryBetterAt(), clock.monotonic() + 4 * MINUTE_MS);
+  });
+
+  it('forgets what was when a stream has served for long', () => {
+    const auto = chooser('auto', 'grpc', 'poll');
+    for (let round = 0; round < 3; round++) serve(auto, 1_000);
+    clock.advance(MINUTE_MS);
+    serve(auto, 2 * MINUTE_MS);
+    assert.deepEqual([serve(auto, 1_000), serve(auto, 1_000)], [false, false]);
+    assert.equal(order(auto)[0], 'grpc');
+  });
+
+  it('holds nothing against a transport whose link ended for a reason, or served for a while, or seldom', () => {
+    const auto = chooser('auto', 'grpc', 'poll');
+    for (let round = 0; round < 5; round++) {
+      assert.equal(serve(auto, 1_000, new PalyraError('DAEMON_STOPPING')), false);
+      assert.equal(serve(auto, 1_000, null), false);
+      assert.equal(serve(auto, 15_000), false);
+      assert.equal(serve(auto, 1_000), false);
+      clock.advance(MINUTE_MS);
+    }
+    assert.equal(order(auto)[0], 'grpc');
+  });
+
+  it('holds nothing against any of them while none works', () => {
+    const auto = chooser('auto', 'quic', 'grpc', 'poll');
+    for (let round = 0; round < 5; round++) {
+      auto.plan();
+      for (const each of ['quic', 'grpc', 'poll'] as const) auto.failed(each, cut);
+    }
+    assert.deepEqual(order(auto), ['quic', 'grpc', 'poll']);
+    assert.deepEqual(
+      auto.view().failures.map(({ heldUntil }) => heldUntil),
+      [null, null, null],
+    );
+  });
+
+  it('holds back what failed or was slower beside one that was welcomed, and what is held back is the last resort', () => {
+    const auto = chooser('auto', 'quic', 'grpc', 'poll');
+    auto.plan();
+    auto.failed('quic', new PalyraError('DAEMON_UNREACHABLE', { detail: 'no UDP gets through' }));
+    auto.welcomed('grpc', ['quic', 'grpc']);
+    assert.equal(auto.view().why, 'QUIC did not work: no UDP gets through');
+    assert.deepEqual(auto.plan(), [
+      { transport: 'grpc', startAfterMs: 0 },
+      { transport: 'poll', startAfterMs: null },
+      { transport: 'quic', startAfterMs: null },
+    ]);
+    const other = chooser('auto', 'quic', 'grpc');
+    other.plan();
+    other.welcomed('grpc', ['quic', 'grpc']);
+    assert.equal(other.view().why, 'QUIC was slower');
+  });
+});
