@@ -83,6 +83,29 @@ const setting = z.object({
   line: z.int().nullable(),
 });
 
+const localCapability = z.object({
+  name: z.string(),
+  summary: z.string(),
+  enabled: z.boolean(),
+  offByDefault: z.boolean().describe('Off until somebody switches it on at this machine.'),
+  approval: z.enum(['none', 'ask']),
+  sideEffects: z.enum(['none', 'local', 'external']),
+  allow: z.array(z.object({ pattern: z.string(), by: z.enum(['answer', 'command', 'config']) })),
+});
+const question = z.object({
+  id: z.string().describe('Of the dispatch.'),
+  capability: z.string(),
+  summary: z.string(),
+  requestedBy: z.string(),
+  daemon: z.string(),
+  subject: z.string().describe('All of what would be acted on, such as the whole URL.'),
+  emphasis: z.string().nullable().describe('The part of it that decides whether to trust it, such as the host.'),
+  notes: z.array(z.string()),
+  pattern: z.string().describe('What "always" would remember.'),
+  askedAt: timestamp,
+  expiresAt: timestamp,
+});
+
 const DOCUMENTS = {
   error: { error: errorFields },
   'daemon.start': {
@@ -184,6 +207,9 @@ const DOCUMENTS = {
         granted: z.boolean(),
         inputFits: z.boolean(),
         asks: z.enum(['nobody', 'machine']).describe('Who is asked before it runs; machine: the person at the node.'),
+        asksThrough: nodeView.shape.asksThrough.describe(
+          'How they could be asked now, in that order; null: nobody is asked, or the machine does not say.',
+        ),
         sideEffects: z.enum(['none', 'local', 'external']).nullable(),
         would: z.enum(['run', 'hold', 'refuse']),
         problem: z.object({ code: z.string(), exitCode: z.int(), message: z.string() }).nullable(),
@@ -213,6 +239,18 @@ const DOCUMENTS = {
     certificate,
   },
   'node.run': { action: z.literal('run'), state: z.literal('stopped'), node: identity.nullable() },
+  'node.capabilities': {
+    running: z.boolean().describe('A node runs here and goes by them now.'),
+    capabilities: z.array(localCapability),
+  },
+  'node.capability': {
+    action: z.enum(['enable', 'disable', 'allow', 'forget']),
+    changed,
+    running: z.boolean(),
+    capability: localCapability,
+  },
+  'node.approvals': { questions: z.array(question) },
+  'node.approval': { question, answer: z.enum(['once', 'always', 'deny', 'mute']) },
   'node.status': {
     paired: z.boolean(),
     name: z.string().optional(),
@@ -332,6 +370,7 @@ const DOCUMENTS = {
 const LINES = {
   'nodes.watch': events.nodesLine,
   'approvals.watch': events.approvalsLine,
+  'node.approvals-watch': z.object({ type: z.enum(['question', 'over']), question }),
   'dispatches.watch': events.dispatchesLine,
   events: events.eventsLine,
 };

@@ -15,6 +15,8 @@ export interface CapabilitySamples {
   readonly refused: readonly JsonValue[];
   /** An input whose run goes on until it is aborted; absent for those that end at once. */
   readonly endless?: JsonValue;
+  /** What the machine allows, in the patterns of the capability. */
+  readonly allowed?: readonly string[];
 }
 
 export function describeCapabilities(
@@ -33,14 +35,16 @@ export function describeCapabilities(
     it('travel over the wire unchanged', () => {
       const facts = machineFacts('1.0.0', catalog);
       assert.deepEqual(toFacts(fromFacts(facts)), facts);
+      const asking = { ...facts, asksThrough: ['terminal', 'shell'] as const };
+      assert.deepEqual(toFacts(fromFacts(asking)), asking);
     });
 
-    for (const [name, { accepted, refused, endless }] of Object.entries(samples)) {
+    for (const [name, { accepted, refused, endless, allowed = [] }] of Object.entries(samples)) {
       const definition = (): CapabilityDefinition => catalog.get(name)!;
       const check = (input: JsonValue) =>
         assertMatchesSchema(input, definition().inputSchema, 'input', { trusted: true });
       const run = (input: JsonValue, signal: AbortSignal) =>
-        definition().run({ input, signal, progress: () => undefined, node: nodeFacts });
+        definition().run({ input, signal, progress: () => undefined, node: nodeFacts, allowed });
 
       it(`${name} accepts what fits its input schema and refuses the rest`, () => {
         for (const input of accepted) check(input);

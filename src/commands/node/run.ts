@@ -1,7 +1,9 @@
+import { userInfo } from 'node:os';
 import { Args, Flags } from '@oclif/core';
 import { systemClock } from '../../lib/base/clock.js';
 import { LOG_LEVELS, type Log } from '../../lib/base/log.js';
 import { systemRandom } from '../../lib/base/random.js';
+import { loadApprovalSettings } from '../../lib/cli/approval-settings.js';
 import { collectCapabilities } from '../../lib/cli/capability-hook.js';
 import { assertSocketPath } from '../../lib/cli/directories.js';
 import { HostStory } from '../../lib/cli/host-story.js';
@@ -10,6 +12,7 @@ import { findInvite } from '../../lib/cli/join-input.js';
 import { pairedLine } from '../../lib/cli/join-report.js';
 import { openLog, withLogSettings } from '../../lib/cli/service-log.js';
 import { listenForStop, type StopRequest } from '../../lib/cli/signals.js';
+import { terminalChannel } from '../../lib/cli/terminal-questions.js';
 import { transportFlag, wantedTransport } from '../../lib/cli/transport-flag.js';
 import type { SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
 
@@ -62,6 +65,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
 
   async #serve(log: Log, stop: StopRequest) {
     const { createNodeHost } = await import('../../lib/node/host.js');
+    const { dialogChannel } = await import('../../lib/node/mediation/dialog.js');
     const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
     const { registrations, failures } = await collectCapabilities<SourcedRegistration>(
       this.config,
@@ -76,8 +80,19 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
         version: this.config.version,
         pluginFailures: failures,
         transport: wantedTransport(this.flags.transport),
+        approvals: await loadApprovalSettings(this.directories),
       },
-      { clock: systemClock, random: systemRandom, log, registrations },
+      {
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        registrations,
+        person: userInfo().username,
+        channels: [
+          terminalChannel({ input: process.stdin, output: process.stderr }, this.canAsk),
+          dialogChannel(process.env, process.platform, () => systemClock.now()),
+        ].filter((channel) => channel !== null),
+      },
     );
     const invite = await findInvite(this.args.target, this.flags);
     if (invite !== null) await this.#pair(invite, registrations, log, stop);

@@ -148,6 +148,8 @@ export interface NodeView {
   readonly certificate: { readonly fingerprint: string; readonly notAfter: string; readonly daysLeft: number } | null;
   /** Names that may be used now: announced ∩ granted, sorted. */
   readonly capabilities: readonly string[];
+  /** How a person at the machine could be asked, in that order; empty: nobody could; null: it does not say. */
+  readonly asksThrough: readonly ChannelName[] | null;
   readonly queue: { readonly waiting: number; readonly running: number };
   readonly pairedAt: string;
   readonly pairedBy: string;

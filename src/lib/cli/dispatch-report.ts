@@ -1,6 +1,7 @@
 /** What is said about a dispatch: one line a state while it is awaited, one line when it is over. */
 import type { DispatchView } from '../base/model.js';
-import { spent } from './durations.js';
+import type { ChannelName } from '../base/questions.js';
+import { shortDuration, spent } from './durations.js';
 import { isSettled } from './exit-codes.js';
 import type { Output } from './output.js';
 import { printable, printableJson } from './text.js';
@@ -13,10 +14,24 @@ export function progressLine(dispatch: DispatchView): string {
     case 'delivered':
       return `${dispatch.node}: delivered · ${dispatch.id}`;
     case 'awaiting-approval':
-      return `${dispatch.node}: waiting for a person at the machine · ${dispatch.id}`;
+      return `${dispatch.node}: waiting for a person at the machine${askedWords(dispatch, Date.now())} · ${dispatch.id}`;
     default:
       return `${dispatch.node}: ${dispatch.state} · ${dispatch.id}`;
   }
+}
+
+export const CHANNEL_WORDS: Readonly<Record<ChannelName, string>> = {
+  terminal: 'in its terminal',
+  dialog: 'in a window',
+  shell: 'palyra node approvals',
+};
+
+/** ` (in its terminal, asked 4 s ago, gives up in 56 s)` */
+function askedWords({ approval }: DispatchView, now: number): string {
+  if (approval === null) return '';
+  const ago = shortDuration(Math.max(0, now - Date.parse(approval.askedAt)));
+  const left = shortDuration(Math.max(0, Date.parse(approval.expiresAt) - now));
+  return ` (${CHANNEL_WORDS[approval.channel]}, asked ${ago} ago, gives up in ${left})`;
 }
 
 export function outcomeLine(dispatch: DispatchView): string {

@@ -6,7 +6,9 @@
  */
 import { PalyraError } from '../base/errors.js';
 import type { JsonValue, NodeView } from '../base/model.js';
+import type { ChannelName } from '../base/questions.js';
 import type { Reason } from '../base/reasons.js';
+import { CHANNEL_WORDS } from './dispatch-report.js';
 import { messageOf, type Output } from './output.js';
 import { statusOf } from './node-columns.js';
 import type { RunTarget } from './run-targets.js';
@@ -22,6 +24,8 @@ export interface NodePlan {
   readonly inputFits: boolean;
   /** Who is asked before it runs: `machine` is the person at the node. */
   readonly asks: 'nobody' | 'machine';
+  /** How they could be asked now, in that order; null: nobody is asked, or the machine does not say. */
+  readonly asksThrough: readonly ChannelName[] | null;
   readonly sideEffects: 'none' | 'local' | 'external' | null;
   /** `run` now, `hold` until the node is back, `refuse`. */
   readonly would: 'run' | 'hold' | 'refuse';
@@ -53,6 +57,7 @@ export async function planRun(targets: readonly RunTarget[], options: PlanOption
       granted: offer?.granted ?? false,
       inputFits: offer !== null && misfit === null,
       asks: offer?.mediation === 'ask' ? 'machine' : 'nobody',
+      asksThrough: offer?.mediation === 'ask' && reachable ? node.asksThrough : null,
       sideEffects: offer?.sideEffects ?? null,
       would: problem !== null ? 'refuse' : reachable ? 'run' : 'hold',
       problem:
@@ -91,9 +96,16 @@ export function tellPlan(output: Output, capability: string, plans: readonly Nod
   output.say(`${capability}: ${parts.join(', ')}. Nothing was sent.`);
 }
 
+function askedWords(channels: NodePlan['asksThrough']): string {
+  const [first] = channels ?? [];
+  if (first !== undefined) return `asks the person at the machine (${CHANNEL_WORDS[first]})`;
+  if (channels === null) return 'asks the person at the machine';
+  return 'nobody can be asked there now: it is denied at once, unless the machine allows it';
+}
+
 function planLine(plan: NodePlan): string {
   if (plan.problem !== null) return `${plan.node}: would be refused: ${plan.problem.message} (${plan.problem.code})`;
   const when = plan.would === 'run' ? 'would run now' : `would be held until it is back (${plan.presence})`;
-  const asks = plan.asks === 'machine' ? 'asks the person at the machine' : 'asks nobody';
+  const asks = plan.asks === 'machine' ? askedWords(plan.asksThrough) : 'asks nobody';
   return `${plan.node}: ${when} · ${asks} · side effects: ${plan.sideEffects ?? 'none'}`;
 }

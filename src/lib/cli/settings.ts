@@ -7,6 +7,7 @@ import { PalyraError } from '../base/errors.js';
 import type { Directories } from './directories.js';
 import { readVariable, type Environment } from './environment.js';
 import { readSettings, type SettingEntry } from './settings-file.js';
+import { isApprovalKey } from './approval-keys.js';
 import { nearestKey, SETTING_KEYS, settingKey, type SettingKey, type SettingValue } from './settings-keys.js';
 
 export type SettingOrigin = 'env' | 'user' | 'system' | 'default';
@@ -94,6 +95,7 @@ export async function loadSettings(directories: Directories, env: Environment = 
     for (const entry of entries) {
       const row = SETTING_KEYS.find(({ key }) => key === entry.key);
       const { key, line } = entry;
+      if (row === undefined && isApprovalKey(key)) continue;
       if (row === undefined) unknown.push({ key, file, line, near: nearestKey(key) });
       // Checked even when something beats it: a mistake that waits is found by nobody.
       else {

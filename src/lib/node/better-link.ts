@@ -19,7 +19,7 @@ export interface BetterLinkDeps {
 
 export interface BetterLinkOptions {
   readonly endpoint: string;
-  readonly registration: Registration;
+  readonly registration: () => Registration;
   readonly timeoutMs: number;
   /** Called once. */
   readonly onBetter: () => void;
@@ -47,7 +47,7 @@ export function watchForBetterLink(deps: BetterLinkDeps, options: BetterLinkOpti
       new PalyraError('DAEMON_UNREACHABLE', { detail: `${options.endpoint}: it did not answer in time` });
     const deadline = { timeoutMs: options.timeoutMs, signal: ended.signal, late };
     try {
-      await withDeadline(clock, deadline, (signal) => link.register(options.registration, signal));
+      await withDeadline(clock, deadline, (signal) => link.register(options.registration(), signal));
       log.info('a better transport works again', { transport: factory.transport });
       options.onBetter();
     } catch (error) {

@@ -3,6 +3,7 @@ import { PalyraError } from '../base/errors.js';
 import type { TransportMode } from '../base/model.js';
 import type { PluginFailure } from './capabilities/catalog.js';
 import { AVAILABLE_TRANSPORTS } from './link/factories.js';
+import type { ConfiguredRules } from './policy.js';
 import { transportsFor } from './transport-chooser.js';
 
 export interface NodeHostOptions {
@@ -17,8 +18,23 @@ export interface NodeHostOptions {
   readonly pluginFailures?: readonly PluginFailure[];
   /** Default `auto`: the best that works. */
   readonly transport?: TransportMode;
+  /** What the configuration says about asking people. */
+  readonly approvals?: ApprovalOptions;
   readonly timings?: Partial<NodeTimings>;
 }
+
+/** By capability. */
+export interface ApprovalOptions {
+  /** Patterns that are allowed without asking. */
+  readonly allow: ConfiguredRules;
+  /** How long a person has; default `DEFAULT_ASK_TIMEOUT_MS`. */
+  readonly timeoutMs: Readonly<Record<string, number>>;
+  /** A question waits for `palyra node approvals` although nobody watches. */
+  readonly wait: Readonly<Record<string, boolean>>;
+}
+
+/** Long enough to read a URL and think; short enough that whoever waits for it is not left hanging. */
+export const DEFAULT_ASK_TIMEOUT_MS = 60_000;
 
 /** All in milliseconds. */
 export interface NodeTimings {
@@ -42,6 +58,7 @@ export interface NodeHostConfig {
   readonly credit: number;
   readonly pluginFailures: readonly PluginFailure[];
   readonly transport: TransportMode;
+  readonly approvals: ApprovalOptions;
   readonly timings: NodeTimings;
 }
 
@@ -78,6 +95,7 @@ export function toNodeHostConfig(options: NodeHostOptions): NodeHostConfig {
     credit,
     pluginFailures: options.pluginFailures ?? [],
     transport,
+    approvals: options.approvals ?? { allow: {}, timeoutMs: {}, wait: {} },
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
   };
 }

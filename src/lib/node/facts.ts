@@ -2,16 +2,27 @@
 import { arch, hostname, platform } from 'node:os';
 
 import { NODE_PROTOCOL, type MachineFacts } from '../base/model.js';
+import type { ChannelName } from '../base/questions.js';
 import { Catalog, type PluginFailure, type SourcedRegistration } from './capabilities/catalog.js';
+import type { NodePolicy } from './policy.js';
 
-export function machineFacts(version: string, catalog: Catalog): MachineFacts {
+/** What is off here is not announced. `asksThrough`: how a person could be asked now. */
+export function machineFacts(
+  version: string,
+  catalog: Catalog,
+  policy: Pick<NodePolicy, 'isOn'> | null = null,
+  asksThrough?: readonly ChannelName[],
+): MachineFacts {
   return {
     hostname: hostname(),
     platform: platform(),
     arch: arch(),
     version,
     protocol: NODE_PROTOCOL.max,
-    capabilities: catalog.descriptors(),
+    capabilities: catalog.descriptors((definition) =>
+      policy === null ? definition.offByDefault !== true : policy.isOn(definition),
+    ),
+    ...(asksThrough === undefined ? {} : { asksThrough }),
   };
 }
 
@@ -19,7 +30,8 @@ export function machineFacts(version: string, catalog: Catalog): MachineFacts {
 export function describeMachine(
   version: string,
   registrations: readonly SourcedRegistration[],
+  policy: Pick<NodePolicy, 'isOn'> | null = null,
 ): { readonly facts: MachineFacts; readonly failures: readonly PluginFailure[] } {
   const { catalog, failures } = Catalog.collect(registrations);
-  return { facts: machineFacts(version, catalog), failures };
+  return { facts: machineFacts(version, catalog, policy), failures };
 }

@@ -15,13 +15,15 @@ import { ensurePrivateDirectory } from '../base/files.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import type { Log } from '../base/log.js';
 import { NODE_PROTOCOL } from '../base/model.js';
+import type { AskingChannel } from '../base/questions.js';
 import { fullJitterDelayMs, type Random } from '../base/random.js';
 import { readCertificate } from '../identity/certificate.js';
 import { exportKey } from '../identity/device-key.js';
 import { readNodeIdentity, readOrCreateDeviceKey, type NodeIdentity } from '../identity/material.js';
 import type { NodeFacts } from './capabilities/capability.js';
 import { Catalog, type SourcedRegistration } from './capabilities/catalog.js';
-import { toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
+import { DEFAULT_ASK_TIMEOUT_MS, toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
+import { controlHandler } from './control-desk.js';
 import { serveHostStatus } from './control.js';
 import { Executor } from './executor.js';
 import { machineFacts } from './facts.js';
@@ -29,9 +31,11 @@ import { watchForBetterLink } from './better-link.js';
 import { chosenLinks, type LinkFactory } from './link/chosen-link.js';
 import { linkFactories } from './link/factories.js';
 import type { Registration } from './link/link.js';
+import { MediationDesk } from './mediation/desk.js';
 import { nobodyToAsk, type Mediator } from './mediator.js';
 import { lockNode } from './node-lock.js';
 import { Outbox } from './outbox.js';
+import { NodePolicy } from './policy.js';
 import { clearRevoked, markRevoked } from './revocation.js';
 import { runSession, type SessionDeps, type SessionEnd } from './session.js';
 import { StatusBoard, type HostStatus } from './status.js';
@@ -45,7 +49,11 @@ export interface NodeHostDeps {
   readonly registrations: readonly SourcedRegistration[];
   /** Default: what this version has, with the identity on disk. */
   readonly links?: readonly LinkFactory[];
-  /** Default: nobody can be asked. */
+  /** Ways to ask the person at this machine, in the order they are tried; beside them there is the control socket. */
+  readonly channels?: readonly AskingChannel[];
+  /** Whose machine it is; the name beside their answers. */
+  readonly person?: string;
+  /** Asks in the embedder's own way instead. */
   readonly mediator?: Mediator;
 }
 
@@ -125,16 +133,22 @@ class Host implements NodeHost {
     const facts = nodeFacts(identity, version);
     const executor = new Executor({ clock, log: log.scope('executor') }, { slots: credit });
     lifecycle.add('handlers', () => executor.abandonAll(new Error('The node stops')));
-    const mediator = this.#deps.mediator ?? nobodyToAsk;
+    const policy = await NodePolicy.open(stateDirectory, this.#config.approvals.allow);
+    const desk = this.#deps.mediator === undefined ? this.#desk(policy, identity.daemonName) : null;
+    const on = (name: string) => {
+      const definition = catalog.get(name);
+      return definition !== undefined && policy.isOn(definition) ? definition : undefined;
+    };
     const node = () => ({ ...facts, name: this.status()?.name ?? facts.name });
     const worker = new Worker({
       clock,
       log: log.scope('dispatch'),
-      catalog,
+      catalog: { get: on },
       outbox,
       executor,
-      mediator,
+      mediator: this.#deps.mediator ?? desk ?? nobodyToAsk,
       node,
+      allowed: (capability) => policy.patterns(capability),
     });
 
     const names = { deviceId: identity.deviceId, name: identity.name, daemonName: identity.daemonName };
@@ -148,28 +162,50 @@ class Host implements NodeHost {
     const chooser = new TransportChooser({ clock, random }, { mode: this.#config.transport, available });
     const board = new StatusBoard(
       { clock, running: () => worker.running, transport: () => chooser.view(), changed },
-      { pid: process.pid, version, ...names, capabilities: catalog.names() },
+      {
+        pid: process.pid,
+        version,
+        ...names,
+        capabilities: () => catalog.names().filter((name) => on(name) !== undefined),
+      },
     );
     this.#board = board;
-    lifecycle.add('control socket', await serveHostStatus(controlSocketPath, () => board.view()));
+    const control = controlHandler({ clock, catalog, policy, desk });
+    lifecycle.add('control socket', await serveHostStatus(controlSocketPath, () => board.view(), control));
 
     const connect = chosenLinks({ clock, chooser }, factories);
+    const lasting = {
+      deviceId: identity.deviceId,
+      protocol: NODE_PROTOCOL,
+      bootId: random.bytes(16).toString('hex'),
+      storeId: outbox.storeId,
+      pluginFailures: [...pluginFailures, ...failures],
+    };
+    const channels = () => desk?.channels();
     return {
       endpoints: identity.nodeEndpoints,
       session: { clock, log: log.scope('link'), connect, worker, outbox },
-      registration: {
-        deviceId: identity.deviceId,
-        protocol: NODE_PROTOCOL,
-        facts: machineFacts(version, catalog),
-        bootId: random.bytes(16).toString('hex'),
-        storeId: outbox.storeId,
-        pluginFailures: [...pluginFailures, ...failures],
-      },
+      registration: () => ({ ...lasting, facts: machineFacts(version, catalog, policy, channels()) }),
+      onFactsChanged: factsListener(policy, desk),
       board,
       chooser,
       factories,
       certificateFingerprint: facts.certificateFingerprint,
     };
+  }
+
+  #desk(policy: NodePolicy, daemon: string): MediationDesk {
+    const { clock, log, channels = [], person = 'the person at the machine' } = this.#deps;
+    const { timeoutMs, wait } = this.#config.approvals;
+    return new MediationDesk(
+      { clock, log: log.scope('approvals'), policy, channels },
+      {
+        daemon,
+        person,
+        timeoutMs: (capability) => timeoutMs[capability] ?? DEFAULT_ASK_TIMEOUT_MS,
+        mayWait: (capability) => wait[capability] ?? false,
+      },
+    );
   }
 
   /** A full disk passes: what matters is refused meanwhile. After a failed write nothing can be promised any more. */
@@ -228,7 +264,7 @@ class Host implements NodeHost {
 
   /** Every endpoint in order, until one was online or says something that the others would say too. */
   async #round(
-    { endpoints, session, registration, board, chooser, factories }: Parts,
+    { endpoints, session, registration, onFactsChanged, board, chooser, factories }: Parts,
     stop: AbortSignal,
   ): Promise<SessionEnd> {
     const { clock, log } = this.#deps;
@@ -242,6 +278,7 @@ class Host implements NodeHost {
       end = await runSession(session, {
         endpoint,
         registration,
+        onFactsChanged,
         credit,
         timings,
         stop,
@@ -270,11 +307,29 @@ class Host implements NodeHost {
 interface Parts {
   readonly endpoints: readonly string[];
   readonly session: SessionDeps;
-  readonly registration: Registration;
+  readonly registration: () => Registration;
+  readonly onFactsChanged: (listener: () => void) => () => void;
   readonly board: StatusBoard;
   readonly chooser: TransportChooser;
   readonly factories: readonly LinkFactory[];
   readonly certificateFingerprint: string;
+}
+
+/** What is on here, or whom one could ask, is another than it was. */
+function factsListener(policy: NodePolicy, desk: MediationDesk | null) {
+  return (listener: () => void) => {
+    let before = desk?.channels().join() ?? '';
+    const stops = [
+      policy.onChange(listener),
+      desk?.onChange(() => {
+        const now = desk.channels().join();
+        if (now === before) return;
+        before = now;
+        listener();
+      }),
+    ];
+    return () => stops.forEach((stop) => stop?.());
+  };
 }
 
 function nodeFacts(identity: NodeIdentity, version: string): NodeFacts {

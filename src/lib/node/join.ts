@@ -7,6 +7,7 @@ import { readNodeIdentity, type NodeIdentity } from '../identity/material.js';
 import type { SourcedRegistration } from './capabilities/catalog.js';
 import { enroll, type EnrollDeps, type EnrollStep, type EnrollTarget } from './enroll.js';
 import { describeMachine } from './facts.js';
+import { NodePolicy } from './policy.js';
 import { isMarkedRevoked } from './revocation.js';
 
 export type JoinTarget =
@@ -46,7 +47,7 @@ export async function join(
   const parsed = parseJoinTarget(options.target);
   const target = parsed.kind === 'link' ? parsed : await withCode(parsed, options.findCode);
   const before = await readNodeIdentity(stateDirectory);
-  const { facts } = describeMachine(version, registrations);
+  const { facts } = describeMachine(version, registrations, await NodePolicy.open(stateDirectory));
   const identity = await enroll({ target, stateDirectory, name: name ?? undefined, facts, signal, onStep }, deps);
   return { pairing: toPairing(identity, false), changed: before?.certificatePem !== identity.certificatePem };
 }

@@ -32,7 +32,9 @@ export interface SessionDeps {
 
 export interface SessionOptions {
   readonly endpoint: string;
-  readonly registration: Registration;
+  readonly registration: () => Registration;
+  /** Calls back whenever `registration` answers something else. Returns what ends that. */
+  readonly onFactsChanged: (listener: () => void) => () => void;
   readonly credit: number;
   readonly timings: NodeTimings;
   /** Asks for the graceful end. */
@@ -62,6 +64,8 @@ class Session {
   readonly #ended = new Deferred<Omit<SessionEnd, 'onlineMs'>>();
   #stream: LinkStream | null = null;
   #registered: Registered | null = null;
+  #registering = false;
+  #factsChanged = false;
   #onlineSince: number | null = null;
   #heardAt = 0;
   #beatAskedAt: number | null = null;
@@ -78,11 +82,13 @@ class Session {
     const { stop, change } = this.#options;
     const onStop = () => void this.#stop();
     const onChange = () => this.#end({ verdict: 'change', error: null });
+    let unlisten = () => {};
     try {
       await this.#register();
       if (stop.aborted) return { onlineMs: null, verdict: 'stopped', error: null };
       stop.addEventListener('abort', onStop, { once: true });
       change.addEventListener('abort', onChange, { once: true });
+      unlisten = this.#options.onFactsChanged(() => void this.#registerAgain());
       this.#greet();
       const end = await this.#ended.promise;
       return { ...end, onlineMs: this.#onlineSince === null ? null : clock.monotonic() - this.#onlineSince };
@@ -92,6 +98,7 @@ class Session {
     } finally {
       stop.removeEventListener('abort', onStop);
       change.removeEventListener('abort', onChange);
+      unlisten();
       this.#stopTimer();
       worker.detach();
       this.#link.destroy();
@@ -99,7 +106,8 @@ class Session {
   }
 
   async #register(): Promise<void> {
-    const { endpoint, registration, stop, timings } = this.#options;
+    const { endpoint, stop, timings } = this.#options;
+    const registration = this.#options.registration();
     const deadline = { timeoutMs: timings.connectTimeoutMs, signal: stop, late: () => silent(endpoint) };
     this.#registered = await withDeadline(this.#deps.clock, deadline, (signal) =>
       this.#link.register(registration, signal),
@@ -107,10 +115,27 @@ class Session {
     if (this.#registered.deviceId !== registration.deviceId) throw new PalyraError('DEVICE_MISMATCH');
   }
 
+  /** One at a time; what changed meanwhile is said after it. A daemon that does not take it hears it with the next link. */
+  async #registerAgain(): Promise<void> {
+    this.#factsChanged = true;
+    if (this.#registering) return;
+    this.#registering = true;
+    try {
+      while (this.#factsChanged) {
+        this.#factsChanged = false;
+        await this.#register();
+      }
+    } catch (error) {
+      this.#end(verdictOn(PalyraError.from(error)));
+    } finally {
+      this.#registering = false;
+    }
+  }
+
   #greet(): void {
     const { worker, outbox, clock } = this.#deps;
-    const { registration, credit, timings, endpoint } = this.#options;
-    const { bootId, storeId, protocol, facts } = registration;
+    const { credit, timings, endpoint } = this.#options;
+    const { bootId, storeId, protocol, facts } = this.#options.registration();
     this.#stopTimer = clock.schedule(timings.connectTimeoutMs, () => this.#end(verdictOn(silent(endpoint))));
     this.#stream = this.#link.open(
       {
@@ -214,7 +239,7 @@ class Session {
   }
 
   #superseded(bootId: string): Omit<SessionEnd, 'onlineMs'> {
-    if (bootId === this.#options.registration.bootId)
+    if (bootId === this.#options.registration().bootId)
       return { verdict: 'retry', error: closedByDaemon(this.#options.endpoint) };
     const detail = 'another process, perhaps on a copy of this machine, uses the same identity';
     return { verdict: 'conflict', error: new PalyraError('NODE_ALREADY_RUNNING', { detail }) };

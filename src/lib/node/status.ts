@@ -34,7 +34,8 @@ export interface StatusFacts {
   readonly deviceId: string;
   readonly name: string;
   readonly daemonName: string;
-  readonly capabilities: readonly string[];
+  /** Those that are on now. */
+  readonly capabilities: () => readonly string[];
 }
 
 export class StatusBoard {
@@ -85,7 +86,7 @@ export class StatusBoard {
       attempts: this.#attempts,
       nextTryAt: toTimestamp(this.#nextTryAt),
       lastError: error === null ? null : { reason: error.reason, message: error.message },
-      capabilities,
+      capabilities: capabilities(),
       running: this.#running(),
     };
   }

@@ -62,6 +62,7 @@ export function toNodeView(node: NodeRecord, context: NodeContext): NodeView {
             daysLeft: Math.floor((certificate.notAfter - context.now.wall) / DAY_MS),
           },
     capabilities: usableCapabilities(node),
+    asksThrough: node.asksThrough ?? null,
     queue: { waiting: context.waiting, running: context.running },
     pairedAt: new Date(node.pairedAt).toISOString(),
     pairedBy: node.pairedBy,

@@ -32,6 +32,7 @@ function node(over: Partial<NodeView>): NodeView {
       address: '192.168.1.37',
       transport: 'grpc',
       capabilities: ['echo'],
+      asksThrough: null,
       queue: { waiting: 0, running: 0 },
     },
     certificate: { fingerprint: 'sha256:00', notAfter: '2027-02-20T04:46:02.000Z', daysLeft: 90 },

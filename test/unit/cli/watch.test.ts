@@ -12,7 +12,15 @@ function node(id: string, changes: Partial<NodeView> = {}): NodeView {
   return {
     ...{ id: `nod_${id}`, name: id, hostname: id, purpose: null, labels: {}, presence: 'online', presenceReason: null },
     ...{ presenceSince: AT, lastSeenAt: AT, trust: 'paired', platform: 'linux', arch: 'x64', version: '1.0.0' },
-    ...{ protocol: 1, outdated: false, address: null, transport: null, certificate: null, capabilities: [] },
+    ...{
+      protocol: 1,
+      outdated: false,
+      address: null,
+      transport: null,
+      certificate: null,
+      asksThrough: null,
+      capabilities: [],
+    },
     ...{ queue: { waiting: 0, running: 0 }, pairedAt: AT, pairedBy: 'eva' },
     ...changes,
   };

@@ -63,6 +63,8 @@ class ChosenLink implements NodeLink {
 
   async register(registration: Registration, signal: AbortSignal): Promise<Registered> {
     signal.throwIfAborted();
+    // Again, because what the machine offers has changed: over the link that stands.
+    if (this.#current !== null) return this.#current.candidate.link.register(registration, signal);
     const { clock, chooser } = this.#deps;
     const won = new Deferred<Registered>();
     const race = new AbortController();

@@ -49,7 +49,7 @@ export interface LinkStream {
 
 export interface NodeLink {
   readonly endpoint: string;
-  /** Rejects with the signal's reason when it aborts. */
+  /** Rejects with the signal's reason when it aborts. May be called again while the link is open, when the facts have changed. */
   register(registration: Registration, signal: AbortSignal): Promise<Registered>;
   /** At most once. The first message down is the welcome. */
   open(hello: Hello, handlers: LinkHandlers): LinkStream;

@@ -1,5 +1,6 @@
 /** The parts that schemas of several routes are made of: nodes, their names and labels, pages. */
 import * as z from 'zod';
+import { CHANNELS } from '../../base/questions.js';
 
 const timestamp = z.iso.datetime();
 
@@ -36,6 +37,10 @@ export const nodeView = z.object({
   transport: z.enum(['grpc', 'poll', 'quic']).nullable(),
   certificate: certificate.nullable(),
   capabilities: z.array(z.string()),
+  asksThrough: z
+    .array(z.enum(CHANNELS))
+    .nullable()
+    .describe('How a person at the machine could be asked, in that order; empty: nobody could; null: it does not say.'),
   queue: z.object({ waiting: z.int(), running: z.int() }),
   pairedAt: timestamp,
   pairedBy: z.string(),
