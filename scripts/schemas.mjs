@@ -239,6 +239,8 @@ const DOCUMENTS = {
     certificate,
   },
   'node.run': { action: z.literal('run'), state: z.literal('stopped'), node: identity.nullable() },
+  'nodes.grant': { action: z.literal('grant'), changed, capabilities: z.array(z.string()), node: nodeView },
+  'nodes.ungrant': { action: z.literal('ungrant'), changed, capabilities: z.array(z.string()), node: nodeView },
   'node.capabilities': {
     running: z.boolean().describe('A node runs here and goes by them now.'),
     capabilities: z.array(localCapability),

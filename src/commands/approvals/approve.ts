@@ -8,15 +8,17 @@ import { printable } from '../../lib/cli/text.js';
 import type { ApprovalView } from '../../lib/base/requests.js';
 
 export default class ApprovalsApprove extends BaseCommand<typeof ApprovalsApprove> {
-  static override summary = 'Let a machine join, or a program log in, that asks to';
+  static override summary = 'Let a machine join, a program log in, or a node do more, that asks to';
   static override description = `The PIN on the screen of whoever asks is the confirmation: it is typed here, and five wrong ones close the request. A machine that came with
-an invite has proven its code and needs none. A program is logged in as you, or as the one it names; the owner may say as whom. Approving twice is no error; a
+an invite has proven its code and needs none. A node that announces more than
+it was granted needs none either: --only grants some of it and declines the rest. A program is logged in as you, or as the one it names; the owner may say as whom. Approving twice is no error; a
 request that was answered otherwise ends with exit code 7.`;
   static override examples = [
     '<%= config.bin %> approvals approve M4XT',
     '<%= config.bin %> approvals approve M4XT --pin 482913 --name win-pc --label site=lab --json',
     '<%= config.bin %> approvals approve M4XT --replace pi-lab',
     '<%= config.bin %> approvals approve BDWP --as ci-bot',
+    '<%= config.bin %> approvals approve 9DM4 --only camera.snap',
   ];
   static override args = {
     request: Args.string({ required: true, description: 'Id as in the list, or its first characters (3 or more)' }),
@@ -61,7 +63,13 @@ request that was answered otherwise ends with exit code 7.`;
     });
     const { subject, operator, kind } = answer.request;
     const who = printable(answer.node?.name ?? subject.name);
-    const done = kind === 'join' ? `${who} joined` : `palyra on ${who} is logged in as ${printable(operator ?? '')}`;
+    const granted = answer.request.wants.join(', ') || 'nothing';
+    const done =
+      kind === 'capabilities'
+        ? printable(`${who} may now do ${granted}`)
+        : kind === 'join'
+          ? `${who} joined`
+          : `palyra on ${who} is logged in as ${printable(operator ?? '')}`;
     this.output.done(answer.changed ? done : `${who}: already ${printable(endOf(answer.request))}`);
     return { schema: 'palyra.approvals.approve/v1', ...answer };
   }

@@ -78,7 +78,7 @@ export default class NodesList extends BaseCommand<typeof NodesList> {
   }
 
   async #asking() {
-    return (await this.client().listApprovals()).map(toAskingRow);
+    return (await this.client().listApprovals()).filter(({ kind }) => kind === 'join').map(toAskingRow);
   }
 
   #table(rows: readonly (readonly string[])[], headers: readonly string[]): void {

@@ -102,6 +102,10 @@ export interface NodeRecord {
   readonly asksThrough?: readonly ChannelName[] | null;
   /** Names an operator (or the invite) granted. Announcing more later does not widen it. */
   readonly granted: readonly string[];
+  /** Names an operator took away: they stay away until an operator gives them back. Absent: none. */
+  readonly withheld?: readonly string[];
+  /** What was announced and not granted when somebody decided, by name; it is asked about again when it is another offer. Absent in older rows. */
+  readonly declined?: Readonly<Record<string, string>>;
   readonly pairedAt: number;
   readonly pairedBy: string;
   readonly removedAt: number | null;

@@ -1,5 +1,5 @@
 /**
- * Nouns of what waits for an answer: a machine that asks to join, a program that asks to log in. Beside `model.ts`, under the same rules: one meaning each, no
+ * Nouns of what waits for an answer: a machine that asks to join or wants more, a program that asks to log in. Beside `model.ts`, under the same rules: one meaning each, no
  * behaviour.
  */
 import type { ApprovalState, MachineFacts, PinVerifier, Presence } from './model.js';
@@ -62,7 +62,16 @@ export interface LoginRecord extends RequestRecord {
   readonly grantedTo: { readonly operatorId: string; readonly name: string } | null;
 }
 
-export type ApprovalRecord = JoinRecord | LoginRecord;
+/** A node announces more than it was granted. `wants` follows what it announces while it waits; once approved it is what was granted. */
+export interface CapabilitiesRecord extends RequestRecord {
+  readonly kind: 'capabilities';
+  readonly nodeId: string;
+  /** Names, sorted. */
+  readonly wants: readonly string[];
+}
+
+export type ApprovalRecord = JoinRecord | LoginRecord | CapabilitiesRecord;
+export type ApprovalKind = ApprovalRecord['kind'];
 
 /** A node whose place a machine takes, and how it was. */
 export interface ReplacedNode {
@@ -75,7 +84,7 @@ export interface ReplacedNode {
 /** A request as people and programs see it; the id of the device key stands in for the key. */
 export interface ApprovalView {
   readonly id: string;
-  readonly kind: 'join' | 'login';
+  readonly kind: ApprovalKind;
   readonly state: ApprovalState;
   readonly subject: {
     readonly name: string;

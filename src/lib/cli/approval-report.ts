@@ -43,8 +43,12 @@ export function approvalLines(request: ApprovalView, now: number, intended: Inte
   const asked = longDuration(Math.max(0, now - Date.parse(request.requestedAt)));
   const from = `${subject.platform}/${subject.arch} · palyra ${subject.version} · from ${subject.address} · asked ${asked} ago`;
   return [
-    `  ${kind === 'join' ? 'join  ' : 'login '} ${subject.name} · ${from}`,
-    ...(kind === 'join' ? joinLines(request, now, intended) : loginLines(request, intended)),
+    `  ${{ join: 'join  ', login: 'login ', capabilities: 'node  ' }[kind]} ${subject.name} · ${from}`,
+    ...(kind === 'capabilities'
+      ? [`  wants  ${request.wants.join(', ')}`]
+      : kind === 'join'
+        ? joinLines(request, now, intended)
+        : loginLines(request, intended)),
     ...(request.state === 'pending' ? [] : [`  state  ${endOf(request)}`]),
   ].map(printable);
 }
@@ -91,13 +95,15 @@ export function endOf({ kind, state, decidedBy, reason, operator }: ApprovalView
   return `${word}${decidedBy === null ? '' : ` by ${decidedBy}`}${reason === null ? '' : `: "${reason}"`}`;
 }
 
-function whatOf({ kind, subject, operator }: ApprovalView): string {
+function whatOf({ kind, subject, operator, wants }: ApprovalView): string {
   if (kind === 'join') return `join as "${subject.name}"`;
+  if (kind === 'capabilities') return `${subject.name} wants ${wants.join(', ')}`;
   return operator === null ? 'log in' : `log in as ${operator}`;
 }
 
 function whoOf({ kind, subject }: ApprovalView): string {
   const where = `${subject.platform}/${subject.arch} · ${subject.address}`;
+  if (kind === 'capabilities') return `new since it joined · ${where}`;
   return kind === 'join' ? `${where} · key ${subject.keyWords.slice(0, 4)}` : `${subject.hostname} · ${where}`;
 }
 

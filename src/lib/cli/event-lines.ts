@@ -5,6 +5,8 @@ import { spent } from './durations.js';
 import { labelsOf, statusOf } from './node-columns.js';
 import { printable } from './text.js';
 
+const REQUEST_WORDS = { join: 'to join', login: 'to log in', capabilities: 'to do more' } as const;
+
 export function eventLine(item: WatchItem): string | null {
   if (item.type === 'ping') return null;
   const text =
@@ -31,7 +33,7 @@ function storyOf(event: PublicEvent): string {
     case 'invite':
       return `invite ${event.invite} ${event.change}${who}`;
     case 'approval':
-      return `request to ${event.kind === 'join' ? 'join' : 'log in'} ${event.approval} ${event.state}${event.name === null ? '' : ` · ${event.name}`}${who}`;
+      return `request ${REQUEST_WORDS[event.kind]} ${event.approval} ${event.state}${event.name === null ? '' : ` · ${event.name}`}${who}`;
     case 'pairing':
       return `wrong code from ${event.address} · ${plural(event.failures, 'failure')}`;
     case 'dispatch': {

@@ -69,6 +69,10 @@ export class ControlPlaneClient extends AccessCalls {
     return this.request('nodes.rename', { params: { node }, body: { name } });
   }
 
+  changeGrants(node: string, change: RouteBody<'nodes.grants'>) {
+    return this.request('nodes.grants', { params: { node }, body: change });
+  }
+
   labelNode(node: string, change: RouteBody<'nodes.label'>) {
     return this.request('nodes.label', { params: { node }, body: change });
   }

@@ -8,7 +8,7 @@ import type { OperatorRecord } from '../base/access.js';
 import { toTimestamp } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
 import type { Caller } from '../base/model.js';
-import type { ApprovalRecord, ApprovalView, JoinRecord, LoginRecord } from '../base/requests.js';
+import type { ApprovalRecord, ApprovalView, CapabilitiesRecord, JoinRecord, LoginRecord } from '../base/requests.js';
 import { humanFingerprint } from '../identity/codes.js';
 import { matchesPin, parsePin } from '../base/pairing-pin.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
@@ -16,6 +16,11 @@ import type { ParsedBody, ParsedQuery } from '../wire/http/schemas.js';
 import { assertAllowed, isOwner } from './policy.js';
 
 type ApprovalRuntime = Pick<NodeRuntime, 'access' | 'approvals' | 'durable' | 'nodeDetails' | 'inviteView'>;
+
+interface Approved {
+  readonly record: ApprovalRecord;
+  readonly changed: boolean;
+}
 
 export class ApprovalDesk {
   readonly #runtime: ApprovalRuntime;
@@ -43,10 +48,8 @@ export class ApprovalDesk {
    */
   async approve(caller: Caller, id: string, body: ParsedBody<'approvals.approve'>) {
     const approval = this.#runtime.approvals.find(id);
-    const isLogin = approval.kind === 'login';
-    const answered = isLogin ? this.#approveLogin(caller, approval, body) : this.#approveJoin(caller, approval, body);
-    const { record, changed } = await answered;
-    const nodeId = record.kind === 'join' ? record.nodeId : null;
+    const { record, changed } = await this.#approveAs(caller, approval, body);
+    const nodeId = record.kind === 'login' ? null : record.nodeId;
     const node = nodeId === null ? null : unless('NODE_NOT_FOUND', () => this.#runtime.nodeDetails(nodeId).node);
     return { ...this.#answer(record), decision: 'approved' as const, changed, node };
   }
@@ -59,6 +62,29 @@ export class ApprovalDesk {
     const answer = { by: nameOf(caller), reason: body.reason ?? null };
     const { approval, changed } = await this.#runtime.approvals.reject(asked.id, answer);
     return { ...this.#answer(approval), decision: 'rejected' as const, changed };
+  }
+
+  #approveAs(caller: Caller, asked: ApprovalRecord, body: ParsedBody<'approvals.approve'>): Promise<Approved> {
+    switch (asked.kind) {
+      case 'join':
+        return this.#approveJoin(caller, asked, body);
+      case 'login':
+        return this.#approveLogin(caller, asked, body);
+      case 'capabilities':
+        return this.#approveCapabilities(caller, asked, body);
+    }
+  }
+
+  async #approveCapabilities(caller: Caller, asked: CapabilitiesRecord, body: ParsedBody<'approvals.approve'>) {
+    const { only, ...others } = body;
+    assertAllowed(caller, 'approver');
+    const [given] = Object.entries(others).filter(([, value]) => value !== undefined && value !== false);
+    if (given !== undefined) {
+      throw new PalyraError('REQUEST_INVALID', { detail: `${given[0]}: a node that wants more is only granted it` });
+    }
+    const answer = { by: nameOf(caller), only };
+    const { approval, changed } = await this.#runtime.approvals.approveCapabilities(asked.id, answer);
+    return { record: approval, changed };
   }
 
   async #approveJoin(caller: Caller, asked: JoinRecord, body: ParsedBody<'approvals.approve'>) {
@@ -122,7 +148,7 @@ export class ApprovalDesk {
       id: approval.id,
       kind: approval.kind,
       state: approval.state,
-      ...(approval.kind === 'join' ? this.#joinFacts(approval) : loginFacts(approval)),
+      ...this.#facts(approval),
       requestedAt: timestamp(approval.requestedAt),
       expiresAt: timestamp(approval.expiresAt),
       answerableHere: true,
@@ -131,6 +157,18 @@ export class ApprovalDesk {
       decidedBy: approval.decidedBy,
       reason: approval.rejectReason,
     };
+  }
+
+  #facts(approval: ApprovalRecord) {
+    if (approval.kind === 'join') return this.#joinFacts(approval);
+    return approval.kind === 'login' ? loginFacts(approval) : this.#nodeFacts(approval);
+  }
+
+  #nodeFacts({ nodeId, wants, address }: CapabilitiesRecord) {
+    const node = unless('NODE_NOT_FOUND', () => this.#runtime.nodeDetails(nodeId).node);
+    const { name = nodeId, hostname = '', platform = '', arch = '', version = '', purpose = null } = node ?? {};
+    const subject = { name, hostname, platform, arch, version, address, keyWords: '', purpose };
+    return { subject, operator: null, wants: [...wants], replaces: null, nodeId };
   }
 
   #joinFacts(approval: JoinRecord) {

@@ -27,9 +27,9 @@ export function auditEvents(runtime: NodeRuntime, auditor: Auditor, log: Log): (
 function decisionsOf(event: RuntimeEvent, runtime: NodeRuntime): Decision[] {
   switch (event.type) {
     case 'approval.decided': {
-      if (event.kind === 'login') {
+      if (event.kind !== 'join') {
         const target = { request: event.approvalId };
-        return [{ action: `login.${event.state}`, target, by: event.by }];
+        return [{ action: `${event.kind}.${event.state}`, target, by: event.by }];
       }
       const { id, inviteId, nodeId, certificate, requestedName, keyFingerprint } = runtime.approval(event.approvalId);
       const target = {
@@ -46,7 +46,7 @@ function decisionsOf(event: RuntimeEvent, runtime: NodeRuntime): Decision[] {
     case 'approval.requested':
       return [
         {
-          action: event.kind === 'join' ? 'pairing.requested' : 'login.requested',
+          action: event.kind === 'join' ? 'pairing.requested' : `${event.kind}.requested`,
           target: { request: event.approvalId, name: event.name, address: event.address },
           by: event.kind === 'join' ? 'invite' : 'runtime',
         },

@@ -11,6 +11,8 @@ interface EventSource {
   subscribe(listener: (event: StampedEvent) => void): () => void;
 }
 
+const ASKS = { join: 'asks to join', login: 'asks to log in', capabilities: 'wants to do more' } as const;
+
 /** The returned function ends it. */
 export function logEvents(events: EventSource, log: Log, nameOf: (nodeId: string) => string): () => void {
   const scopes = { node: log.scope('node'), pairing: log.scope('pairing'), dispatch: log.scope('dispatch') };
@@ -64,7 +66,7 @@ function write(
       pairing.info(`invite ${event.inviteId} made by ${event.by}`, { invite: event.inviteId, by: event.by });
       return;
     case 'approval.requested':
-      pairing.info(`${event.name} asks to ${event.kind === 'join' ? 'join' : 'log in'} from ${event.address}`, {
+      pairing.info(`${event.name} ${ASKS[event.kind]} from ${event.address}`, {
         request: event.approvalId,
         address: event.address,
       });

@@ -77,7 +77,7 @@ function toChange(fields: Record<string, unknown>, text: (name: string) => strin
     case 'allow':
       return { action: 'allow', capability, pattern: text('pattern') };
     case 'forget':
-      return { action: 'forget', capability, pattern: fields['pattern'] == null ? null : text('pattern') };
+      return { action: 'forget', capability, pattern: (fields['pattern'] ?? null) === null ? null : text('pattern') };
     default:
       throw new PalyraError('REQUEST_INVALID', { detail: 'the node does not know this change' });
   }

@@ -107,7 +107,10 @@ export class NodePolicy {
   }
 
   /** The rule that fits, or null. A pattern that cannot be read fits nothing. */
-  allowedBy({ name, consent = exactInput }: Pick<CapabilityDefinition, 'name' | 'consent'>, input: JsonValue): AllowRule | null {
+  allowedBy(
+    { name, consent = exactInput }: Pick<CapabilityDefinition, 'name' | 'consent'>,
+    input: JsonValue,
+  ): AllowRule | null {
     return (
       this.rules(name).find(({ pattern }) => {
         try {
@@ -230,7 +233,10 @@ function readDocument(bytes: Buffer, path: string): Document {
       Array.isArray(list) &&
       list.every(
         (row: Record<string, unknown> | null) =>
-          typeof row === 'object' && row !== null && texts.every((key) => isText(row[key])) && numbers.every((key) => isNumber(row[key])),
+          typeof row === 'object' &&
+          row !== null &&
+          texts.every((key) => isText(row[key])) &&
+          numbers.every((key) => isNumber(row[key])),
       );
     if (!fits) throw corrupt(`"${name}" is not as it was written`);
     return list as never;
@@ -238,7 +244,7 @@ function readDocument(bytes: Buffer, path: string): Document {
   const names = (name: 'enabled' | 'disabled') => {
     const list = (value as Record<string, unknown> | null)?.[name];
     if (!Array.isArray(list) || !list.every(isText)) throw corrupt(`"${name}" is not as it was written`);
-    return list as string[];
+    return list;
   };
   return {
     version: 1,

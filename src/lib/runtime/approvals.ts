@@ -6,6 +6,7 @@
  */
 import type { RuntimeCore } from './core.js';
 import { assertNameFree, nameIn } from './join-names.js';
+import { approveCapabilities, decline } from './grants.js';
 import { approveLogin } from './login-requests.js';
 import { approve, close, REQUEST_TTL_MS, type JoinAnswer } from './pairing.js';
 import { refusalOfPin, requestByPin, type PinAnswer, type PinRequest } from './pin-requests.js';
@@ -14,7 +15,7 @@ import { shortId } from './short-id.js';
 import type { Transaction } from './transaction.js';
 import { PalyraError } from '../base/errors.js';
 import type { NodeRecord } from '../base/model.js';
-import type { ApprovalRecord, JoinRecord, LoginRecord, ReplacedNode } from '../base/requests.js';
+import type { ApprovalRecord, CapabilitiesRecord, JoinRecord, LoginRecord, ReplacedNode } from '../base/requests.js';
 
 export interface ApproveAnswer extends JoinAnswer {
   /** Asked inside the decision, so that each try is counted against the PIN of that moment. */
@@ -152,6 +153,22 @@ export class Approvals {
     return { approval: approved, changed: true };
   }
 
+  /** A person lets a node do what it announces, or `only` some of it. Throws ALREADY_DECIDED or CAPABILITY_NOT_FOUND. */
+  async approveCapabilities(
+    id: string,
+    answer: { readonly by: string; readonly only?: readonly string[] | undefined },
+  ): Promise<Answered<CapabilitiesRecord>> {
+    const core = this.#core;
+    const approval = this.#find(id, 'capabilities');
+    if (approval.state === 'approved' && (answer.only ?? approval.wants).join() === approval.wants.join()) {
+      return { approval, changed: false };
+    }
+    const tx = core.begin();
+    const approved = approveCapabilities(tx, core, approval, answer);
+    await core.commit(tx);
+    return { approval: approved, changed: true };
+  }
+
   /** A person says no; the machine is told who and why. Throws ALREADY_DECIDED or APPROVAL_NOT_FOUND. */
   async reject(id: string, answer: { readonly by: string; readonly reason: string | null }): Promise<Answered> {
     const core = this.#core;
@@ -159,6 +176,7 @@ export class Approvals {
     if (approval.state === 'rejected') return { approval, changed: false };
     const tx = core.begin();
     const rejected = close(tx, core.pairing(), approval, { state: 'rejected', ...answer });
+    if (approval.kind === 'capabilities') decline(tx, tx.tables.nodes.get(approval.nodeId)!, approval.wants);
     await core.commit(tx);
     return { approval: rejected, changed: true };
   }

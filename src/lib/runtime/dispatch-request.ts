@@ -20,6 +20,8 @@ export interface DispatchRequest {
 
 /** Beyond the run's own limit: delivery, answer and two writes. */
 const DELIVERY_MARGIN_MS = 5_000;
+/** What a person at the machine is given to answer, as the nodes do by default. */
+const PERSON_MS = 60_000;
 
 /** Throws NODE_NOT_TRUSTED, CAPABILITY_NOT_FOUND, CAPABILITY_NOT_GRANTED or INPUT_INVALID. */
 export function planDispatch(node: NodeRecord, request: DispatchRequest): Omit<NewDispatch, 'id' | 'requestedBy'> {
@@ -39,7 +41,8 @@ export function planDispatch(node: NodeRecord, request: DispatchRequest): Omit<N
     });
   }
   assertMatchesSchema(request.input, descriptor.inputSchema, 'input', { trusted: false });
-  const timeoutMs = request.timeoutMs ?? descriptor.executionTimeoutMs + DELIVERY_MARGIN_MS;
+  const personMs = descriptor.mediation === 'ask' ? PERSON_MS : 0;
+  const timeoutMs = request.timeoutMs ?? descriptor.executionTimeoutMs + DELIVERY_MARGIN_MS + personMs;
   return {
     nodeId: node.id,
     capability: descriptor.name,

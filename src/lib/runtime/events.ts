@@ -2,6 +2,7 @@
  * What happened, in order, for logs and live views. A bounded window is kept in memory: who asks for older events is told that there is a gap and
  * takes a fresh snapshot instead. Events are facts about durable state; they are published after the write, never before.
  */
+import type { ApprovalKind } from '../base/requests.js';
 import type { DispatchStateName, Presence } from '../base/model.js';
 
 export type RuntimeEvent =
@@ -33,14 +34,14 @@ export type RuntimeEvent =
   | {
       readonly type: 'approval.requested';
       readonly approvalId: string;
-      readonly kind: 'join' | 'login';
+      readonly kind: ApprovalKind;
       readonly name: string;
       readonly address: string;
     }
   | {
       readonly type: 'approval.decided';
       readonly approvalId: string;
-      readonly kind: 'join' | 'login';
+      readonly kind: ApprovalKind;
       readonly state: string;
       readonly by: string;
     }

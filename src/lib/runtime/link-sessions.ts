@@ -2,6 +2,7 @@
  * A paired machine reports in and keeps a link open. The caller is the device of the certificate; what the machine says about itself is stored as a claim.
  */
 import type { RuntimeCore } from './core.js';
+import { reviewGrants } from './grants.js';
 import type { LinkSink, OpenLink } from './links.js';
 import { usableCapabilities } from './registry.js';
 import { Transaction } from './transaction.js';
@@ -43,6 +44,7 @@ export async function registerNode(
   const protocol = commonProtocol(report.protocol);
   const tx = core.begin();
   const node = core.registry.register(tx, core.node(caller.nodeId), report.facts);
+  reviewGrants(tx, core, node.id);
   await core.commit(tx);
   return { name: node.name, deviceId: node.id, protocol, grantedCapabilities: usableCapabilities(node) };
 }

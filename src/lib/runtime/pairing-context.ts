@@ -1,7 +1,7 @@
 /** What the rules of pairing decide over beside the rows: who is paired, who asks, and who signs. */
 import type { Registry } from './registry.js';
 import type { Tables } from './state.js';
-import type { ApprovalRecord, JoinRecord, LoginRecord } from '../base/requests.js';
+import type { ApprovalRecord, CapabilitiesRecord, JoinRecord, LoginRecord } from '../base/requests.js';
 
 export interface IssuedCertificate {
   readonly certificatePem: string;
@@ -47,6 +47,15 @@ export class PendingRequests {
     return this.#by(tables, keyFingerprint) as JoinRecord | null;
   }
 
+  byNode(tables: Tables, nodeId: string): CapabilitiesRecord | null {
+    return this.#by(tables, NODE_KEY + nodeId) as CapabilitiesRecord | null;
+  }
+
+  /** Of machines and programs that nobody knows yet; those of nodes are one each and take no room from them. */
+  strangers(tables: Tables): number {
+    return [...this.#idByKey.values()].filter((id) => tables.approvals.get(id)!.kind !== 'capabilities').length;
+  }
+
   byClaim(tables: Tables, claimHash: string): LoginRecord | null {
     return this.#by(tables, LOGIN_KEY + claimHash) as LoginRecord | null;
   }
@@ -66,9 +75,11 @@ export class PendingRequests {
 }
 
 const LOGIN_KEY = 'login ';
+const NODE_KEY = 'node ';
 
-/** A device key is hex, so the two kinds never meet. */
+/** A device key is hex, so the kinds never meet. */
 function keyOf(approval: ApprovalRecord): string {
+  if (approval.kind === 'capabilities') return NODE_KEY + approval.nodeId;
   return approval.kind === 'join' ? approval.keyFingerprint : LOGIN_KEY + approval.claimHash;
 }
 

@@ -51,7 +51,8 @@ export function requestPairing(
   if (!redeemed && inviteState(invite, tx.now.wall) !== 'open') throw new PalyraError('INVITE_REFUSED');
   const name = known?.name ?? chooseName(registry, invite, request);
   const waits = invite.approval === 'person' && known === null;
-  if (waits && byPin === null && pending.count >= MAX_PENDING_REQUESTS) throw new PalyraError('PAIRING_BUSY');
+  if (waits && byPin === null && pending.strangers(tx.tables) >= MAX_PENDING_REQUESTS)
+    throw new PalyraError('PAIRING_BUSY');
   if (byPin !== null) withdraw(tx, context, byPin, 'an invite');
   const approval = openRequest(tx, { id: ids.requestId, name, inviteId: invite.id }, request);
   if (waits) {

@@ -109,7 +109,7 @@ function renew(tx: Transaction, live: JoinRecord, pin: PinVerifier): JoinRecord 
 
 /** Whether one more request of any kind may wait for a person. */
 export function hasRoom(tx: Transaction, { pending, sourceOf }: PinRequestContext, address: string): boolean {
-  const live = pending.live(tx.tables, tx.now.wall);
+  const live = pending.live(tx.tables, tx.now.wall).filter(({ kind }) => kind !== 'capabilities');
   const source = sourceOf(address);
   const here = live.filter((other) => other.pin !== undefined && sourceOf(other.address) === source);
   return live.length < MAX_PENDING_REQUESTS && here.length < MAX_PENDING_PER_SOURCE;

@@ -5,6 +5,7 @@
  */
 import { PalyraError } from '../base/errors.js';
 import type { CertificateRecord, MachineFacts, NodeRecord } from '../base/model.js';
+import { declinedAtFirst } from './offers.js';
 import type { Tables } from './state.js';
 import type { Transaction } from './transaction.js';
 
@@ -104,6 +105,7 @@ export class Registry {
       announced: node.facts.capabilities,
       asksThrough: node.facts.asksThrough ?? null,
       granted: node.granted,
+      declined: declinedAtFirst(node.facts.capabilities, node.granted),
       pairedAt: tx.now.wall,
       pairedBy: node.pairedBy,
       removedAt: null,
@@ -141,6 +143,8 @@ export class Registry {
       protocol: facts.protocol,
       announced: facts.capabilities,
       asksThrough: facts.asksThrough ?? null,
+      // Of a row of an older version: what was left out then was left out on purpose.
+      declined: node.declined ?? declinedAtFirst(node.announced, node.granted),
     };
     const changed = Object.entries(reported).some(
       ([key, value]) => JSON.stringify(node[key as keyof NodeRecord]) !== JSON.stringify(value),

@@ -15,6 +15,7 @@ import { describeOffline, planDispatch } from './dispatch-request.js';
 import type { DispatchRequest } from './dispatch-request.js';
 import type { EventLog } from './events.js';
 import { Fleet } from './fleet.js';
+import { Grants } from './grants.js';
 import { openLink, registerNode } from './link-sessions.js';
 import type { DeviceCaller, LinkSession, NodeReport, RegisteredNode } from './link-sessions.js';
 import type { LinkSink } from './links.js';
@@ -46,6 +47,8 @@ export class NodeRuntime {
   readonly overview: Overview;
   /** Names and labels. */
   readonly fleet: Fleet;
+  /** What machines may do. */
+  readonly grants: Grants;
   /** Trust withdrawn, given back, and machines that nobody sees any more. */
   readonly trust: Trust;
   /** Every device in one list, with what can be done about it. */
@@ -67,6 +70,7 @@ export class NodeRuntime {
     this.#core = core;
     this.overview = new Overview(core);
     this.fleet = new Fleet(core);
+    this.grants = new Grants(core);
     this.access = new Access(core);
     this.trust = new Trust(core);
     this.inventory = new Inventory(core);

@@ -12,6 +12,7 @@ import { removeNode } from './removal.js';
 import { callerName } from './caller-name.js';
 import type { RuntimeCore } from './core.js';
 import { downMsSince } from './downtime.js';
+import { reviewGrants } from './grants.js';
 import type { ChangedNode } from './fleet.js';
 import { presenceOf } from './presence.js';
 import type { Transaction } from './transaction.js';
@@ -52,6 +53,7 @@ export class Trust {
     const tx = core.begin();
     const revoked = core.registry.revoke(tx, node);
     core.mailbox.revoke(tx, node.id);
+    reviewGrants(tx, core, node.id);
     tx.revokedNodes.push(node.id);
     tx.events.push({ type: 'node.revoked', nodeId: node.id, name: node.name, by: callerName(caller) });
     await core.commit(tx);

@@ -106,14 +106,7 @@ export function toDispatchListing(record: DispatchRecord, nodeName: string): Dis
     },
     deadlineAt: new Date(record.deadlineAt).toISOString(),
     requestedBy: record.requestedBy,
-    approval:
-      record.asked == null
-        ? null
-        : {
-            channel: record.asked.channel,
-            askedAt: toTimestamp(record.asked.at)!,
-            expiresAt: toTimestamp(record.asked.until)!,
-          },
+    approval: approvalOf(record),
   };
 }
 
@@ -141,4 +134,10 @@ function isOlder(version: string, than: string): boolean {
     if (left !== right) return left < right;
   }
   return false;
+}
+
+function approvalOf({ asked = null }: DispatchRecord): DispatchView['approval'] {
+  if (asked === null) return null;
+  const { channel, at, until } = asked;
+  return { channel, askedAt: new Date(at).toISOString(), expiresAt: new Date(until).toISOString() };
 }

@@ -7,7 +7,13 @@ import { isAllowed } from '../policy.js';
 import type { HandlerDeps, Handlers } from './handlers.js';
 
 type FleetRouteId =
-  'daemon.expose' | 'inventory.list' | 'inventory.show' | 'nodes.revoke' | 'nodes.restore' | 'nodes.prune';
+  | 'daemon.expose'
+  | 'inventory.list'
+  | 'inventory.show'
+  | 'nodes.revoke'
+  | 'nodes.restore'
+  | 'nodes.prune'
+  | 'nodes.grants';
 
 export type FleetDeps = Pick<HandlerDeps, 'runtime' | 'exposure' | 'listeners'>;
 
@@ -51,6 +57,11 @@ export function fleetHandlers({ runtime, exposure, listeners }: FleetDeps): Pick
       const answer = await runtime.trust.restore(caller, param('node'), body.name);
       note({ nodeId: answer.node.id, name: answer.node.name });
       return answer;
+    },
+    'nodes.grants': async ({ caller, param, body, note }) => {
+      const { node, changed } = await runtime.grants.change(caller, param('node'), body);
+      note({ nodeId: node.id, name: node.name, granted: body.grant.join(','), withheld: body.withhold.join(',') });
+      return { node, changed };
     },
     'nodes.prune': async ({ caller, body, note }) => {
       const answer = await runtime.trust.prune(caller, body);

@@ -34,7 +34,8 @@ export async function resolveAllowed(path: string, roots: readonly string[], cap
     if (base === null) continue;
     if (real !== null && isBelow(real, base)) return real;
     // Only below an allowed folder may it be told whether something is there.
-    if (real === null && isBelow(normalize(path), base)) throw new CapabilityFailure('PATH_NOT_FOUND', `${path} is not there`);
+    if (real === null && isBelow(normalize(path), base))
+      throw new CapabilityFailure('PATH_NOT_FOUND', `${path} is not there`);
   }
   throw new CapabilityFailure(
     'NOT_ALLOWED_HERE',
@@ -44,9 +45,14 @@ export async function resolveAllowed(path: string, roots: readonly string[], cap
 
 /** Opens what `resolveAllowed` found. Throws `PATH_CHANGED` when something else is there by now. */
 export async function openSame(real: string): Promise<FileHandle> {
-  const handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
-    throw new CapabilityFailure('PATH_NOT_READABLE', `${real}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}`);
-  });
+  const handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    (error: unknown) => {
+      throw new CapabilityFailure(
+        'PATH_NOT_READABLE',
+        `${real}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}`,
+      );
+    },
+  );
   try {
     const [opened, named, again] = await Promise.all([handle.stat(), stat(real), realpath(real)]);
     if (again !== real || opened.ino !== named.ino || opened.dev !== named.dev) {

@@ -12,7 +12,10 @@ import { systemIdentity } from './system-identity.js';
 import { systemWhich } from './system-which.js';
 
 /** For a machine with this environment: those that need a desktop are there when it has one. */
-export function builtinCapabilities(env: Environment, platform: NodeJS.Platform = process.platform): SourcedRegistration {
+export function builtinCapabilities(
+  env: Environment,
+  platform: NodeJS.Platform = process.platform,
+): SourcedRegistration {
   return {
     plugin: BUILTIN_PLUGIN,
     api: CAPABILITY_API,

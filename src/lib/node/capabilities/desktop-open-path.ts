@@ -89,7 +89,8 @@ async function assertShowable(path: string, platform: NodeJS.Platform): Promise<
   if (runs || PROGRAMS.has(ending)) {
     throw new CapabilityFailure('PATH_IS_A_PROGRAM', `${path} would be run, not shown`);
   }
-  if (!facts.isFile() && !facts.isDirectory()) throw new CapabilityFailure('PATH_NOT_FOUND', `${path} is no file or folder`);
+  if (!facts.isFile() && !facts.isDirectory())
+    throw new CapabilityFailure('PATH_NOT_FOUND', `${path} is no file or folder`);
 }
 
 /** Absolute, in its one spelling, nothing invisible in it. Throws INPUT_INVALID. */

@@ -34,7 +34,11 @@ export function findOpener(kind: 'url' | 'path', env: Environment, platform: Nod
 }
 
 /** The first executable file of that name in PATH. Relative entries are skipped: they would depend on where the node was started. */
-export function findProgram(name: string, env: Environment, platform: NodeJS.Platform = process.platform): string | null {
+export function findProgram(
+  name: string,
+  env: Environment,
+  platform: NodeJS.Platform = process.platform,
+): string | null {
   const endings = platform === 'win32' ? (env['PATHEXT'] ?? '.COM;.EXE;.BAT;.CMD').split(';') : [''];
   for (const directory of (env['PATH'] ?? '').split(delimiter)) {
     if (!isAbsolute(directory)) continue;

@@ -33,7 +33,10 @@ export const argvConsent: ConsentRules = {
     try {
       return JSON.stringify(argvOf(JSON.parse(text)));
     } catch (error) {
-      throw new PalyraError('INPUT_INVALID', { detail: `the command is a JSON list, such as '["git","status"]'`, cause: error });
+      throw new PalyraError('INPUT_INVALID', {
+        detail: `the command is a JSON list, such as '["git","status"]'`,
+        cause: error,
+      });
     }
   },
   matches: (pattern, input) => pattern === JSON.stringify(argvOf((input as { argv: unknown }).argv)),

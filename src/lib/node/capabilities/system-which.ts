@@ -11,7 +11,9 @@ export function systemWhich(env: Environment, platform: NodeJS.Platform): Capabi
       type: 'object',
       required: ['name'],
       additionalProperties: false,
-      properties: { name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$', description: 'Such as git' } },
+      properties: {
+        name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$', description: 'Such as git' },
+      },
     },
     outputSchema: {
       type: 'object',

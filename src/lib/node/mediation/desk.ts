@@ -98,7 +98,9 @@ export class MediationDesk implements Mediator {
 
   /** Answers from a shell; `text` is the id or its unique beginning or end. Throws APPROVAL_NOT_FOUND. */
   answer(text: string, answer: Answer): Question {
-    const fits = [...this.#open.values()].filter(({ question: { id } }) => id === text || id.endsWith(text.toUpperCase()));
+    const fits = [...this.#open.values()].filter(
+      ({ question: { id } }) => id === text || id.endsWith(text.toUpperCase()),
+    );
     const [only, ...others] = text === '' ? [] : fits;
     if (only === undefined || others.length > 0) {
       throw new PalyraError('APPROVAL_NOT_FOUND', {
@@ -122,16 +124,28 @@ export class MediationDesk implements Mediator {
     }
     const mutedUntil = policy.mutedUntil(definition.name, requestedBy, clock.now());
     if (mutedUntil !== null) {
-      return no('MUTED_AT_MACHINE', `nobody is to be asked by ${requestedBy} until ${new Date(mutedUntil).toISOString()}`);
+      return no(
+        'MUTED_AT_MACHINE',
+        `nobody is to be asked by ${requestedBy} until ${new Date(mutedUntil).toISOString()}`,
+      );
     }
     const given = await this.#put(question, request, signal);
     if (given === null) return this.#nobody(question);
     const decision: Decision = { ...facts, answer: given.answer, via: given.via, by: given.by, at: clock.now() };
     await policy.decide(decision, this.#lasting(question, given.answer));
     signal.throwIfAborted();
-    this.#deps.log.info('answered', { dispatch: id, capability: definition.name, answer: given.answer, via: given.via });
+    this.#deps.log.info('answered', {
+      dispatch: id,
+      capability: definition.name,
+      answer: given.answer,
+      via: given.via,
+    });
     if (given.answer === 'once' || given.answer === 'always') return { allowed: true };
-    if (given.by === '') return no('NOT_ANSWERED', `nobody answered at the machine within ${Math.round((question.expiresAt - question.askedAt) / 1000)} s`);
+    if (given.by === '')
+      return no(
+        'NOT_ANSWERED',
+        `nobody answered at the machine within ${Math.round((question.expiresAt - question.askedAt) / 1000)} s`,
+      );
     return no('DENIED_AT_MACHINE', `refused at the machine ("${question.labels[given.answer]}", by ${given.by})`);
   }
 
@@ -153,7 +167,8 @@ export class MediationDesk implements Mediator {
     );
     this.#open.set(id, entry);
     this.#changed();
-    const say = (channel: ChannelName) => request.onAsking({ channel, timeLeftMs: Math.max(1, question.expiresAt - clock.now()) });
+    const say = (channel: ChannelName) =>
+      request.onAsking({ channel, timeLeftMs: Math.max(1, question.expiresAt - clock.now()) });
     const unheard = new Deferred<null>();
     void this.#show(waiting, entry, over.signal, say).then((isShown) => {
       if (isShown || over.signal.aborted) return;

@@ -24,11 +24,7 @@ const MAX_OUTPUT_BYTES = 4_096;
 const LINE_LENGTH = 96;
 
 /** Null where there is no desktop, or no program that can show a window. */
-export function dialogChannel(
-  env: Environment,
-  platform: NodeJS.Platform,
-  now: () => number,
-): AskingChannel | null {
+export function dialogChannel(env: Environment, platform: NodeJS.Platform, now: () => number): AskingChannel | null {
   const make = makeDialog(env, platform);
   if (make === null) return null;
   let last: Promise<unknown> = Promise.resolve();
@@ -131,7 +127,8 @@ function zenity(program: string, question: Question, secondsLeft: number): Dialo
       `--timeout=${secondsLeft}`,
       ...rows,
     ],
-    read: (output, code) => (code === 0 ? (byLabel(question, output) ?? 'deny') : code === 1 || code === 5 ? 'deny' : null),
+    read: (output, code) =>
+      code === 0 ? (byLabel(question, output) ?? 'deny') : code === 1 || code === 5 ? 'deny' : null,
   };
 }
 
@@ -142,7 +139,8 @@ function kdialog(program: string, question: Question): Dialog {
   return {
     program,
     args: ['--title', title(question), '--radiolist', text, ...items],
-    read: (output, code) => (code === 0 ? (ANSWERS.find((answer) => answer === output) ?? 'deny') : code === 1 ? 'deny' : null),
+    read: (output, code) =>
+      code === 0 ? (ANSWERS.find((answer) => answer === output) ?? 'deny') : code === 1 ? 'deny' : null,
   };
 }
 

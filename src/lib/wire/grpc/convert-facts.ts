@@ -92,7 +92,11 @@ export function toFacts(wire: WireFacts): MachineFacts {
     protocol: readWhole('protocol', wire.protocol, 1, 65_535),
     capabilities,
     ...(wire.saysWhoIsAsked
-      ? { asksThrough: readList('asks_through', wire.asksThrough, MAX_CHANNELS, toChannel).filter((name) => name !== null) }
+      ? {
+          asksThrough: readList('asks_through', wire.asksThrough, MAX_CHANNELS, toChannel).filter(
+            (name) => name !== null,
+          ),
+        }
       : {}),
   };
 }

@@ -94,7 +94,10 @@ function toMediation({ fence, channel, timeLeftMs }: CapabilityAwaitingLocalMedi
   const known = toChannel(channel);
   const heard = { kind: 'mediation', ...toFence(fence) } as const;
   if (known === null) return heard;
-  return { ...heard, asking: { channel: known, timeLeftMs: readWhole('time_left_ms', timeLeftMs, 1, MAX_MEDIATION_MS) } };
+  return {
+    ...heard,
+    asking: { channel: known, timeLeftMs: readWhole('time_left_ms', timeLeftMs, 1, MAX_MEDIATION_MS) },
+  };
 }
 
 export function fromUpMessage(message: UpMessage): NodeEvent {

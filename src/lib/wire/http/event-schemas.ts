@@ -43,7 +43,7 @@ const approvalEvent = z.object({
   ...stamp,
   change: z.enum(['requested', 'decided']),
   approval: z.string(),
-  kind: z.enum(['join', 'login']),
+  kind: z.enum(['join', 'login', 'capabilities']),
   state: z.string(),
   name: z.string().nullable(),
   address: z.string().nullable(),

@@ -1,6 +1,6 @@
 /** Query, body and answer of the routes with which operators look after a fleet. Spread into `SCHEMAS`. */
 import * as z from 'zod';
-import { listeners, NODE_NAME, nodeView, none, pageQuery } from './node-schemas.js';
+import { CAPABILITY_NAME, listeners, NODE_NAME, nodeView, none, pageQuery } from './node-schemas.js';
 
 const timestamp = z.iso.datetime();
 
@@ -48,6 +48,8 @@ export const pruneCandidate = z.object({
 
 const changedNode = z.object({ node: nodeView, changed: z.boolean() });
 
+const capabilityNames = z.array(z.string().max(64).regex(CAPABILITY_NAME)).max(256);
+
 export const fleetSchemas = {
   'inventory.list': {
     query: z.strictObject(pageQuery),
@@ -65,6 +67,13 @@ export const fleetSchemas = {
     query: none,
     /** Another name, when its own was given away meanwhile. */
     body: z.strictObject({ name: z.string().regex(NODE_NAME).optional() }),
+    answer: changedNode,
+  },
+  'nodes.grants': {
+    query: none,
+    body: z
+      .strictObject({ grant: capabilityNames.default([]), withhold: capabilityNames.default([]) })
+      .refine(({ grant, withhold }) => !grant.some((name) => withhold.includes(name)), 'one name is in both lists'),
     answer: changedNode,
   },
   'daemon.expose': {

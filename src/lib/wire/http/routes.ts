@@ -97,6 +97,14 @@ export const ROUTES = routes({
     safe: false,
     summary: 'Sets labels of a machine and takes others away',
   },
+  'nodes.grants': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/grants',
+    access: 'approver',
+    scope: 'nodes:write',
+    safe: false,
+    summary: 'Gives a machine capabilities and takes others away',
+  },
   'events.stream': {
     method: 'GET',
     path: '/v1/events',

@@ -115,7 +115,7 @@ export const daemonStatus = z.object({
 
 export const approvalView = z.object({
   id: z.string(),
-  kind: z.enum(['join', 'login']),
+  kind: z.enum(['join', 'login', 'capabilities']),
   state: z.enum(['pending', 'approved', 'issued', 'rejected', 'expired', 'withdrawn']),
   subject: z.object({
     name: z.string(),
