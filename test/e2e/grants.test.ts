@@ -20,8 +20,8 @@ describe('what a machine may do', function () {
   const announced = (name: string, is: boolean) =>
     eventually(
       async () => {
-        const { capabilities } = (await sandbox.json(['nodes', 'show', 'pi'])).document;
-        return capabilities.some((each: Document) => each.name === name) === is;
+        const { node } = (await sandbox.json(['nodes', 'show', 'pi'])).document;
+        return node.capabilityDetails.some((each: Document) => each.name === name) === is;
       },
       `${name} is ${is ? '' : 'not '}announced`,
     );
