@@ -81,7 +81,10 @@ describe('Trust on a QUIC port', () => {
         assert.fail(`the test cannot make its certificate: ${String(error)}`);
       }
       const error = await attempt(server, material);
-      assert.ok(['QUIC_CONNECTION_CLOSED', 'QUIC_HANDSHAKE_FAILED', 'CONFIG_INVALID'].includes(error.reason), error.reason);
+      assert.ok(
+        ['QUIC_CONNECTION_CLOSED', 'QUIC_HANDSHAKE_FAILED', 'CONFIG_INVALID'].includes(error.reason),
+        error.reason,
+      );
       assert.deepEqual(served, { streams: 0, bytes: 0, connections: 0, authorized: 0 });
       if (error.reason !== 'CONFIG_INVALID') await until(() => server.stats().refused['handshake-failed'] === 1);
       assert.equal(server.stats().connections + server.stats().handshaking, 0);

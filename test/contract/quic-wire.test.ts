@@ -16,7 +16,8 @@ describe('QUIC over a bad network', () => {
   });
 
   const over = async (seed: number, rules: WireRules) => {
-    wire = new MemoryWire(seededRandom(seed).fraction, rules);
+    const random = seededRandom(seed);
+    wire = new MemoryWire(() => random.fraction(), rules);
     const server = await bench.server({ datagrams: wire.port() });
     return bench.client(server, { datagrams: wire.port() });
   };
@@ -30,7 +31,10 @@ describe('QUIC over a bad network', () => {
       const stream = await client.openStream();
       stream.end(bytes);
       assert.ok((await readAll(stream)).equals(bytes));
-      assert.deepEqual((await Promise.all(requests)).map(String), requests.map((_, index) => `request ${index}`));
+      assert.deepEqual(
+        (await Promise.all(requests)).map(String),
+        requests.map((_, index) => `request ${index}`),
+      );
       assert.ok(wire.counts.lost > 0 && wire.counts.reordered > 0 && wire.counts.duplicated > 0);
     });
   }

@@ -161,7 +161,7 @@ describe('A QUIC connection', () => {
     assert.ok(open.every((stream) => stream !== null));
     assert.equal(client.tryOpenStream(), null);
     const next = client.openStream();
-    for (const stream of open) stream!.write(Buffer.from('x'));
+    for (const stream of open) stream.write(Buffer.from('x'));
     client.close();
     await rejectsWith(next, 'QUIC_CONNECTION_CLOSED');
   });
@@ -248,6 +248,9 @@ describe('A QUIC connection', () => {
     clients[0]!.close();
     await server.stop();
     for (const client of clients) await client.closed;
-    await until(() => count() <= before, () => process.getActiveResourcesInfo().join());
+    await until(
+      () => count() <= before,
+      () => process.getActiveResourcesInfo().join(),
+    );
   });
 });

@@ -68,7 +68,11 @@ export class QuicBench {
     return server;
   }
 
-  async client(server: QuicServer, options: Partial<QuicClientOptions> = {}, with_: QuicDeps = deps): Promise<QuicConnection> {
+  async client(
+    server: QuicServer,
+    options: Partial<QuicClientOptions> = {},
+    with_: QuicDeps = deps,
+  ): Promise<QuicConnection> {
     const connection = await connectQuic(with_, {
       host: server.address.host,
       port: server.address.port,

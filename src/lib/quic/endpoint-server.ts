@@ -269,19 +269,18 @@ export class QuicServer {
 
   /**
    * The address is proven, so an answer harms nobody. Before the handshake is over only a transport code can be sent, and the library sends it with the
-   * handshake's keys: the client must get our first flight to read it.
+   * handshake's keys, which the client has from the first datagram of our flight: it may think itself connected for a moment, as after any late refusal.
    */
   #refuseEarly(native: NativeConnection, bytes: Buffer, from: HostPort, why: QuicRefusal): void {
-    const flush = () => {
-      for (let sent = native.send(this.#sink.buffer()); sent !== null; sent = native.send(this.#sink.buffer())) {
-        this.#sink.send(sent[0], from);
-      }
+    const send = () => {
+      const sent = native.send(this.#sink.buffer());
+      if (sent !== null) this.#sink.send(sent[0], from);
     };
     try {
       native.recv(bytes, { from: withoutZone(from), to: this.#local });
-      flush();
+      send();
       native.close(false, TRANSPORT_CONNECTION_REFUSED, reasonBytes(why));
-      flush();
+      send();
     } catch (error) {
       this.#deps.log.debug('a QUIC refusal could not be sent', { err: error });
     }

@@ -227,8 +227,12 @@ export class QuicStream {
     if (this.#writing === 'open' || this.#writing === 'ending') this.#endWriting(error);
   }
 
-  #push(bytes: Uint8Array, fin: boolean): boolean {
+  #assertReadByPeer(): void {
     if (this.#writeError !== null) throw this.#writeError;
+  }
+
+  #push(bytes: Uint8Array, fin: boolean): boolean {
+    this.#assertReadByPeer();
     if (this.#writing !== 'open')
       throw new PalyraError('INTERNAL', { detail: 'a QUIC stream was written after its end' });
     if (this.#queue.length > 0) {
@@ -238,8 +242,7 @@ export class QuicStream {
     } else {
       if (this.#id < 0) this.#id = this.#host.assignId(this);
       const sent = this.#send(bytes, fin);
-      // #send may have found the peer gone.
-      if (this.#writeError !== null) throw this.#writeError;
+      this.#assertReadByPeer();
       this.#host.wake();
       if (sent === bytes.length) {
         if (fin) this.#endWriting(null);
