@@ -202,6 +202,30 @@ describe('A QUIC connection', () => {
     assert.equal((await request(lively, Buffer.from('still here'))).toString(), 'still here');
   });
 
+  it('lets what was written before a close arrive, and the server see a client that leaves as soon as it is connected', async () => {
+    const got: string[] = [];
+    const server = await bench.server({
+      onConnection: (connection) =>
+        connection.onStream((stream) =>
+          stream.setReader({
+            data: (chunk) => got.push(chunk.toString()),
+            end: () => undefined,
+            failed: () => undefined,
+          }),
+        ),
+    });
+    for (let run = 0; run < 12; run++) {
+      const client = await bench.client(server);
+      (await client.openStream()).write(Buffer.from(`${run}`));
+      client.close(0x101, 'gone');
+    }
+    await until(() => server.stats().accepted === 12 && server.stats().connections === 0);
+    assert.equal(got.length, 12);
+    for (let run = 0; run < 12; run++) (await bench.client(server)).close();
+    await until(() => server.stats().accepted === 24 && server.stats().connections === 0);
+    assert.equal(server.stats().refused['source-handshakes'], 0);
+  });
+
   it('measures its path', async () => {
     const server = await bench.server();
     const client = await bench.client(server);

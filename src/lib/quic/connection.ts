@@ -84,6 +84,8 @@ export class QuicConnection {
   readonly #closedPromise = new Deferred<QuicClose>();
   #state: 'handshaking' | 'open' | 'closed' = 'handshaking';
   #close: QuicClose | null = null;
+  /** What the peer is still to be told. */
+  #goodbye: QuicClose | null = null;
   #heardAt: number;
   #pingAt: number;
   #nativeDeadline = Infinity;
@@ -221,20 +223,16 @@ export class QuicConnection {
     this.#wrote = false;
     this.packetsSinceFlush = 0;
     this.bytesSinceFlush = 0;
-    let more = true;
-    for (let packets = 0; packets < MAX_PACKETS_PER_FLUSH; packets++) {
-      let sent: readonly [number, unknown] | null;
+    let more = this.#sendPackets(sink);
+    if (this.#goodbye !== null) {
+      // Last, so that the end of the handshake and what was written before leave first: the peer could not read it otherwise.
       try {
-        sent = this.#native.send(sink.buffer());
-      } catch (error) {
-        this.#setup.log.debug('a QUIC datagram could not be made', { err: error });
-        sent = null;
+        this.#native.close(true, this.#goodbye.code, reasonBytes(this.#goodbye.reason));
+      } catch {
+        // It is closing for another reason already.
       }
-      if (sent === null) {
-        more = false;
-        break;
-      }
-      sink.send(sent[0], this.remote);
+      this.#goodbye = null;
+      more = this.#sendPackets(sink);
     }
     const timeout = this.#native.timeout();
     this.#nativeDeadline = timeout === null ? Infinity : now + timeout;
@@ -293,13 +291,25 @@ export class QuicConnection {
 
   #end(close: QuicClose): void {
     if (this.#state === 'closed') return;
-    try {
-      this.#native.close(true, close.code, reasonBytes(close.reason));
-    } catch {
-      // It is closing for another reason already.
-    }
+    this.#goodbye = close;
     this.#wake();
     this.#finish(close);
+  }
+
+  /** Whether more is left for the next turn. */
+  #sendPackets(sink: DatagramSink): boolean {
+    for (let packets = 0; packets < MAX_PACKETS_PER_FLUSH; packets++) {
+      let sent: readonly [number, unknown] | null;
+      try {
+        sent = this.#native.send(sink.buffer());
+      } catch (error) {
+        this.#setup.log.debug('a QUIC datagram could not be made', { err: error });
+        return false;
+      }
+      if (sent === null) return false;
+      sink.send(sent[0], this.remote);
+    }
+    return true;
   }
 
   #finish(close: QuicClose): void {
