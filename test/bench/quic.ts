@@ -110,16 +110,20 @@ function print(): void {
     ]),
   ];
   for (const line of lines)
-    console.log(
+    say(
       line
         .map((cell, index) => cell.padEnd(index === 0 ? 28 : 16))
         .join('')
         .trimEnd(),
     );
-  console.log(
+  say(
     `\nfloors: ${Object.entries(result.floors)
       .map(([name, value]) => `${name} ${value}`)
       .join(', ')}`,
   );
-  console.log(`a request on a new stream takes ${result.newStreamToUdpPingPong.ratio} x a UDP ping-pong (goal <= 3)`);
+  say(`a request on a new stream takes ${result.newStreamToUdpPingPong.ratio} x a UDP ping-pong (goal <= 3)`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
