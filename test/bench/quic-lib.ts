@@ -19,6 +19,8 @@ const config = (tls: QuicTls) => ({
   verifyPeer: true,
   maxIdleTimeout: 30_000,
   keepAliveIntervalTime: 5_000,
+  // Its default of 100 is reached by finished streams that linger.
+  initialMaxStreamsBidi: 10_000,
   applicationProtos: ['palyra-quic-v1'],
 });
 
