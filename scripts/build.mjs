@@ -21,6 +21,8 @@ const BANNER = [
 
 // @oclif/core looks for these only to run TypeScript sources, which a build never does; bundling them would add megabytes to every start.
 const NEVER_BUNDLED = ['typescript', 'ts-node', 'tsx', 'pnpapi'];
+// Optional, with a native part that it looks for beside itself; it is installed next to us or not at all.
+const OPTIONAL = ['@matrixai/quic'];
 
 export async function build() {
   const { build: bundle } = await import('esbuild');
@@ -42,7 +44,7 @@ export async function build() {
       format: 'esm',
       platform: 'node',
       target: 'node20.19',
-      external: NEVER_BUNDLED,
+      external: [...NEVER_BUNDLED, ...OPTIONAL],
       banner: { js: BANNER },
       legalComments: 'linked',
       logLevel: 'warning',

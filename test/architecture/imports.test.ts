@@ -38,6 +38,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'tough-cookie': ['lib/client'],
   pino: ['lib/cli'],
   qr: ['lib/cli'],
+  '@matrixai/quic': ['lib/quic/native.ts'],
   zod: ['lib/wire/http', 'lib/daemon'],
   ink: ['lib/tui'],
   react: ['lib/tui'],

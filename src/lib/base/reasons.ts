@@ -9,6 +9,7 @@ import { ACCESS_REASONS } from './reasons-access.js';
 import { DAEMON_REASONS } from './reasons-daemon.js';
 import { DISPATCH_REASONS } from './reasons-dispatch.js';
 import { PAIRING_REASONS } from './reasons-pairing.js';
+import { QUIC_REASONS } from './reasons-quic.js';
 
 export { CODES } from './reason-row.js';
 export type { Code } from './reason-row.js';
@@ -128,8 +129,14 @@ const COMMON_REASONS = reasons({
   },
 });
 
-const TABLE = { ...COMMON_REASONS, ...ACCESS_REASONS, ...DAEMON_REASONS, ...PAIRING_REASONS, ...DISPATCH_REASONS };
-
+const TABLE = {
+  ...COMMON_REASONS,
+  ...ACCESS_REASONS,
+  ...DAEMON_REASONS,
+  ...PAIRING_REASONS,
+  ...DISPATCH_REASONS,
+  ...QUIC_REASONS,
+};
 /** Every reason palyra can give. Names are stable for ever; titles and hints may be reworded. */
 export const REASONS: { readonly [R in keyof typeof TABLE]: ReasonRow } = TABLE;
 
