@@ -60,7 +60,7 @@ describe('The native QUIC binding', () => {
       loadQuiche(() => Promise.reject(missing)),
       'QUIC_UNAVAILABLE',
     );
-    assert.match(error.hint, /--transport);
+    assert.match(error.hint, /--transport/);
     for (const module of [{}, { default: null }, { default: 5 }]) {
       await rejectsWith(
         loadQuiche(async () => module),
