@@ -8,6 +8,7 @@ import type { ReasonRow } from './reason-row.js';
 import { DAEMON_REASONS } from './reasons-daemon.js';
 import { DISPATCH_REASONS } from './reasons-dispatch.js';
 import { PAIRING_REASONS } from './reasons-pairing.js';
+import { SERVICE_REASONS } from './reasons-service.js';
 
 export { CODES } from './reason-row.js';
 export type { Code } from './reason-row.js';
@@ -137,7 +138,7 @@ const COMMON_REASONS = reasons({
   },
 });
 
-const TABLE = { ...COMMON_REASONS, ...DAEMON_REASONS, ...PAIRING_REASONS, ...DISPATCH_REASONS };
+const TABLE = { ...COMMON_REASONS, ...DAEMON_REASONS, ...PAIRING_REASONS, ...DISPATCH_REASONS, ...SERVICE_REASONS };
 
 /** Every reason palyra can give. Names are stable for ever; titles and hints may be reworded. */
 export const REASONS: { readonly [R in keyof typeof TABLE]: ReasonRow } = TABLE;
