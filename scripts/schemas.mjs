@@ -177,6 +177,20 @@ const DOCUMENTS = {
     removed: z.array(z.string()).describe('Files of the service.'),
   },
   'node.reset': { action: z.literal('reset'), changed, newIdentity: z.boolean(), node: identity.nullable() },
+  doctor: {
+    ok: z.boolean().describe('False when a check failed; the exit code is 1 then.'),
+    checks: z.array(
+      z.object({
+        id: z.string().describe('Such as service.lingering; explained in docs/doctor.md.'),
+        status: z.enum(['pass', 'warn', 'fail', 'skip']),
+        detail: z.string(),
+        fix: z.string().nullable(),
+        docs: z.string(),
+      }),
+    ),
+    fixed: z.array(z.string()).describe('Checks that --fix repaired.'),
+    bundle: z.string().nullable().describe('The report that was written.'),
+  },
   'audit.list': { entries: z.array(auditEntry), nextCursor: z.int().nullable() },
   'audit.export': { file: z.string(), entries: z.int() },
   'audit.verify': { file: z.string().nullable(), ...auditReport.shape },

@@ -12,6 +12,7 @@ export default class NodeReset extends ServiceCommand<typeof NodeReset> {
   static override examples = ['<%= config.bin %> node reset', '<%= config.bin %> node reset --new-identity --yes'];
   static override flags = {
     'new-identity': Flags.boolean({
+      default: false,
       description: 'Delete the private key too: the next pairing is of another machine',
     }),
     yes: yesFlag,

@@ -5,7 +5,7 @@
  *
  * An install that fails puts back every file it wrote and takes its registration back. One that starts but is not ready in time stays: it goes on trying.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
@@ -65,6 +65,8 @@ export class Service {
     const supervisor = before ?? (await bestSupervisor(this.spec, this.#deps.place, this.#deps.run));
     const state = before === null ? null : await supervisor.state();
     await this.#assertNoOther(state);
+    // A supervisor opens the log before palyra runs.
+    mkdirSync(dirname(this.spec.log), { recursive: true, mode: 0o700 });
     const changes = new FileChanges();
     try {
       for (const file of [options.wrapper(supervisor), ...supervisor.files()]) changes.write(file);
