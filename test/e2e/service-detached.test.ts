@@ -282,6 +282,19 @@ describe('a node as a service where no service manager is', function () {
     assert.ok(!listed.document.nodes.some(({ name }: { name: string }) => name === 'here'));
   });
 
+  it('stays installed when the daemon does not answer: it goes on trying, and the exit code says to wait', async () => {
+    const run = (...args: string[]) => sandbox.json(['node', ...args], { home: 'waits', env, timeoutMs: 60_000 });
+    assert.equal((await run('pair', (await sandbox.invite(['--name', 'waits'])).link)).code, 0);
+    assert.equal((await sandbox.json(['daemon', 'stop', '--now'])).code, 0);
+    const { code, document } = await run('install', '--timeout', '2s');
+    assert.equal(code, 8, JSON.stringify(document));
+    assert.equal(document.error.code, 'SERVICE_NOT_READY');
+    assert.equal((await run('status')).document.service.running, true);
+    await sandbox.startDaemon();
+    assert.equal((await run('leave', '--yes')).code, 0);
+    assert.deepEqual(filesBelow(sandbox.home('waits')), []);
+  });
+
   it('resets a pairing, with the same key or with a new identity', async () => {
     const key = () => readFileSync(join(sandbox.home('copy'), 'state', 'node', 'device.key'), 'utf8');
     const run = (...args: string[]) => sandbox.json(['node', ...args], { home: 'copy', env, timeoutMs: 60_000 });

@@ -39,13 +39,21 @@ export interface InstallReport {
 export async function installService(story: InstallStory): Promise<InstallReport> {
   const { service, output, startNow } = story;
   const stop = listenForStop();
+  let wrote = false;
+  if (/[\\/]_npx[\\/]/.test(story.root))
+    output.warn(
+      'palyra runs from the cache of npx, which may be cleared. To keep it: npm i -g palyra, then install again',
+    );
   try {
     const installed = await service.install({
       wrapper: wrapperOf(service.spec, story.root, story.words),
       startNow,
       timeoutMs: story.timeoutMs ?? READY_WITHIN_MS,
       signal: stop.signal,
-      onWritten: (supervisor) => tellWritten(output, service.spec, supervisor),
+      onWritten: (supervisor) => {
+        wrote = true;
+        tellWritten(output, service.spec, supervisor);
+      },
     });
     if (!installed.changed) output.done('Already installed and running');
     else if (startNow) tellReady(installed, story.readyLine, output);
@@ -60,7 +68,7 @@ export async function installService(story: InstallStory): Promise<InstallReport
       service: view === null ? null : { ...view, survivesLogout, wrapper: service.spec.wrapper },
     };
   } catch (error) {
-    tellFailure(output, error, true);
+    tellFailure(output, error, wrote);
     throw error;
   } finally {
     stop.dispose();

@@ -65,7 +65,7 @@ describe('doctor', () => {
         env: {},
         pairing: unused,
         pluginFailures: unused,
-      } as never),
+      }),
       ...daemonChecks({ client, version: '1', pairing: unused }),
       ...nodeChecks({ service: unused } as never),
       ...fleetChecks(client, 'x'),
