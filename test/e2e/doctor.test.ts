@@ -1,6 +1,6 @@
 /** `palyra doctor` on a machine that is a node, on one that is nothing, and about another node. */
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertDocument } from '../support/document-schemas.js';
 import { Sandbox, type Document } from '../support/palyra.js';
@@ -45,6 +45,16 @@ describe('doctor', function () {
     const { code, document } = await on('nothing', ['doctor']);
     assertDocument(document);
     assert.equal(code, 0, JSON.stringify(document.checks));
+  });
+
+  it('calls a damaged pairing a problem', async () => {
+    const state = join(sandbox.home('damaged'), 'state', 'node');
+    mkdirSync(state, { recursive: true, mode: 0o700 });
+    writeFileSync(join(state, 'identity.json'), '{"format":1', { mode: 0o600 });
+    const { code, document } = await on('damaged', ['doctor']);
+    assertDocument(document);
+    assert.equal(code, 1);
+    assert.equal(statusOf(document, 'node.certificate'), 'fail');
   });
 
   it('warns of a proxy without showing it', async () => {

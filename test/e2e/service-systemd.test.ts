@@ -170,6 +170,17 @@ describe('a daemon as a service of a user manager that is played', function () {
     await sandbox?.dispose();
   });
 
+  it('lets a daemon run on in the background when it cannot become a service', async () => {
+    const env = { ...systemd.env, FAKE_SYSTEMD_FAILS: 'start' };
+    const { code, document } = await sandbox.json(['daemon', 'install'], { env, timeoutMs: 60_000 });
+    assert.equal(code, 1);
+    assert.equal(document.error.code, 'SERVICE_FAILED');
+    assert.deepEqual(filesBelow(systemd.unitsDirectory), []);
+    const { document: status } = await daemon('status');
+    assert.equal(status.service, null);
+    assert.deepEqual(portsOf(status), ports);
+  });
+
   it('takes a daemon that runs in the background over where it listens', async () => {
     const { code, document } = await daemon('install');
     assert.equal(code, 0, JSON.stringify(document));

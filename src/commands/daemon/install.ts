@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { Flags } from '@oclif/core';
 import { resolveListen } from '../../lib/cli/addresses.js';
 import { flagsOfRunning, runningDaemon, startFlags, stopDaemon } from '../../lib/cli/daemon-control.js';
+import { startDaemonProcess } from '../../lib/cli/daemon-process.js';
 import { assertSocketPath } from '../../lib/cli/directories.js';
 import { listenFlags } from '../../lib/cli/flags.js';
 import type { CommandDocument } from '../../lib/cli/output.js';
@@ -47,16 +49,32 @@ Where no service manager answers, as in a container, it runs as a background pro
     const schema = 'palyra.daemon.install/v1';
     if (this.flags.system) return { schema, ...printSystemUnit(context) };
     const isService = running !== null && (await service.installed()?.state())?.running === true;
-    if (running !== null && !isService && this.flags.now) {
-      this.output.say('  The daemon that runs in the background stops and comes back as a service.');
-      await this.waiting(({ signal }) =>
-        stopDaemon(this.client(), running.pid, { drainMs: DRAIN_MS, signal, onWaiting: () => undefined }),
-      );
-    }
+    const takesOver = running !== null && !isService && this.flags.now;
+    if (takesOver) await this.#stop(running.pid);
     const { timeout: timeoutMs } = this.flags;
-    const installed = await installService({ ...context, startNow: this.flags.now, timeoutMs, readyLine: 'Ready' });
+    const story = { ...context, startNow: this.flags.now, timeoutMs, readyLine: 'Ready' };
+    const installed = await installService(story).catch(async (error: unknown) => {
+      if (takesOver && service.installed() === null) await this.#startAgain(startFlags(kept));
+      throw error;
+    });
     if (installed.state === 'running' && words.includes('0')) await this.#keepPorts(service);
     return { schema, ...installed };
+  }
+
+  async #stop(pid: number): Promise<void> {
+    this.output.say('  The daemon that runs in the background stops and comes back as a service.');
+    await this.waiting(({ signal }) =>
+      stopDaemon(this.client(), pid, { drainMs: DRAIN_MS, signal, onWaiting: () => undefined }),
+    );
+  }
+
+  /** As it ran before: what failed is told by the error that led here. */
+  async #startAgain(args: readonly string[]): Promise<void> {
+    const logFile = join(this.directories.logs, 'daemon.log');
+    await this.waiting((options) => startDaemonProcess({ ...options, root: this.config.root, args, logFile })).then(
+      (pid) => this.output.say(`  The daemon runs in the background again (pid ${pid}).`),
+      () => this.output.warn('The daemon does not run now; start it: palyra daemon start'),
+    );
   }
 
   /** Any free port was asked for: the nodes know the one it is now, so the next start takes it again. */

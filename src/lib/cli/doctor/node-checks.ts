@@ -1,5 +1,6 @@
 /** Checks of this machine as a node: its pairing, its process, its service and whether that outlives a session. */
 import { existsSync } from 'node:fs';
+import { PalyraError } from '../../base/errors.js';
 import type { Directories } from '../directories.js';
 import { readNodeSummary } from '../host-socket.js';
 import { ensureLingering, lingeringCommand, lingeringOf } from '../service/lingering.js';
@@ -29,7 +30,13 @@ export function nodeChecks(facts: NodeFacts): Check[] {
     {
       id: 'node.certificate',
       async run() {
-        const paired = await pairing();
+        const paired = await pairing().catch((error: unknown) => PalyraError.from(error, 'STATE_CORRUPT'));
+        if (paired instanceof PalyraError)
+          return {
+            status: 'fail',
+            detail: `the pairing of this machine cannot be used: ${paired.message}`,
+            fix: paired.hint,
+          };
         if (paired === null) return { status: 'skip', detail: 'this machine is not paired' };
         const days = Math.floor((paired.certificate.notAfter - now()) / DAY_MS);
         return certificateFinding(days, 'the certificate of this machine');

@@ -9,6 +9,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
+import { ensurePrivateDirectory } from '../../base/files.js';
 import { logGenerations } from '../log-file.js';
 import { FileChanges, removeFile } from './file-changes.js';
 import type { RunProgram } from './programs.js';
@@ -70,6 +71,8 @@ export class Service {
     const changes = new FileChanges();
     try {
       for (const file of [options.wrapper(supervisor), ...supervisor.files()]) changes.write(file);
+      // Whoever could write there could put another program in the place of the wrapper.
+      await ensurePrivateDirectory(dirname(this.spec.wrapper));
       const changed = before === null || changes.written.length > 0;
       if (changed) {
         options.onWritten?.(supervisor, changes.written);
