@@ -123,6 +123,24 @@ describe('a node as a service of a user manager that is played', function () {
     for (const text of texts) assert.deepEqual(secretsIn(Buffer.from(text), secrets), []);
   });
 
+  it('lets doctor turn lingering on', async () => {
+    systemd.linger('off');
+    const { code, document } = await run(['doctor', '--fix']);
+    assert.equal(code, 0, JSON.stringify(document));
+    assert.deepEqual(document.fixed, ['service.lingering']);
+    assert.equal((await node('status')).document.service.survivesLogout, true);
+  });
+
+  it('puts an edited unit back as it was when the new one does not start', async () => {
+    const { document: before } = await node('status');
+    const edited = `${readFileSync(before.service.unit, 'utf8')}# mine\n`;
+    writeFileSync(before.service.unit, edited);
+    const { code } = await run(['node', 'install'], { FAKE_SYSTEMD_FAILS: 'start' });
+    assert.equal(code, 1);
+    assert.equal(readFileSync(before.service.unit, 'utf8'), edited);
+    assert.equal((await node('start')).code, 0);
+  });
+
   it('writes an edited unit anew and restarts the service', async () => {
     const before = (await node('status')).document;
     writeFileSync(before.service.unit, `${readFileSync(before.service.unit, 'utf8')}# mine\n`);

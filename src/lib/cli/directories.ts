@@ -23,6 +23,7 @@ export interface Machine {
   readonly platform: NodeJS.Platform;
   readonly home: string;
   readonly user: string;
+  readonly uid?: number;
 }
 
 /** `sun_path` holds 108 bytes on Linux and 104 on macOS and the BSDs, the closing NUL included. Source: unix(7), unix(4). */
@@ -39,9 +40,9 @@ export function directoriesOf(
   const socket = (name: string) => {
     if (machine.platform === 'win32') return pipe(name);
     const usual = join(base.run, `${name}.sock`);
-    // A system service has no session, so no XDG_RUNTIME_DIR: it listens in the state directory, and the same user's shell finds it there.
-    const sessionless = base.sessionless === null ? usual : join(base.sessionless, `${name}.sock`);
-    return !exists(usual) && exists(sessionless) ? sessionless : usual;
+    // What listens may have a session and who asks may have none, or the other way round: a system service, a job, a shell after `su`.
+    const other = base.otherRun === null ? usual : join(base.otherRun, `${name}.sock`);
+    return !exists(usual) && exists(other) ? other : usual;
   };
   return {
     config: base.config,
@@ -69,8 +70,8 @@ interface BaseDirectories {
   readonly data: string;
   readonly state: string;
   readonly run: string;
-  /** Where a service without a session has its sockets, when that is another place. */
-  readonly sessionless: string | null;
+  /** Where the sockets of the same user are who has a session and we have not, or has none and we have. */
+  readonly otherRun: string | null;
 }
 
 function baseDirectories(env: Environment, machine: Machine): BaseDirectories {
@@ -82,7 +83,7 @@ function baseDirectories(env: Environment, machine: Machine): BaseDirectories {
       data: join(root, 'data'),
       state: join(root, 'state'),
       run: join(root, 'run'),
-      sessionless: null,
+      otherRun: null,
     };
   }
   const xdg = (name: string) => {
@@ -93,22 +94,24 @@ function baseDirectories(env: Environment, machine: Machine): BaseDirectories {
   if (machine.platform === 'win32') {
     const root = join(readVariable('LOCALAPPDATA', env) ?? join(machine.home, 'AppData', 'Local'), 'palyra');
     const state = join(root, 'state');
-    return { config: join(root, 'config'), data: root, state, run: state, sessionless: null };
+    return { config: join(root, 'config'), data: root, state, run: state, otherRun: null };
   }
   const data = join(xdg('XDG_DATA_HOME') ?? join(machine.home, '.local', 'share'), 'palyra');
   const config = join(xdg('XDG_CONFIG_HOME') ?? join(machine.home, '.config'), 'palyra');
   if (machine.platform === 'darwin') {
     const state = join(machine.home, 'Library', 'Application Support', 'palyra');
-    return { config, data, state, run: state, sessionless: null };
+    return { config, data, state, run: state, otherRun: null };
   }
   const state = join(xdg('XDG_STATE_HOME') ?? join(machine.home, '.local', 'state'), 'palyra');
   const runtime = xdg('XDG_RUNTIME_DIR');
-  const sessionless = join(state, 'run');
-  return runtime === undefined
-    ? { config, data, state, run: sessionless, sessionless: null }
-    : { config, data, state, run: join(runtime, 'palyra'), sessionless };
+  const without = join(state, 'run');
+  if (runtime !== undefined) return { config, data, state, run: join(runtime, 'palyra'), otherRun: without };
+  // Where systemd puts it. Source: file-hierarchy(7).
+  const session = machine.uid === undefined ? null : `/run/user/${machine.uid}/palyra`;
+  return { config, data, state, run: without, otherRun: session };
 }
 
 function thisMachine(): Machine {
-  return { platform: process.platform, home: homedir(), user: userInfo().username };
+  const { username, uid } = userInfo();
+  return { platform: process.platform, home: homedir(), user: username, uid };
 }

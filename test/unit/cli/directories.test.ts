@@ -39,13 +39,17 @@ describe('directories', () => {
     assert.equal(windows.socketPath, '\\\\.\\pipe\\palyra-eva-daemon');
   });
 
-  it('find the socket of a system service, which has no run-time directory of a session', () => {
+  it('find the socket of a service that has no session when we have one, and the other way round', () => {
     const env = { XDG_RUNTIME_DIR: '/run/user/1000' };
     const there = '/home/eva/.local/state/palyra/run/node.sock';
     const usual = '/run/user/1000/palyra/node.sock';
     assert.equal(directoriesOf(env, LINUX, (path) => path === there).nodeSocketPath, there);
     assert.equal(directoriesOf(env, LINUX, () => true).nodeSocketPath, usual);
     assert.equal(directoriesOf(env, LINUX, () => false).nodeSocketPath, usual);
+    // The other way round: a user service has a session, a shell after su or a job has none.
+    const seen = (path: string) => path === usual;
+    assert.equal(directoriesOf({}, { ...LINUX, uid: 1000 }, seen).nodeSocketPath, usual);
+    assert.equal(directoriesOf({}, { ...LINUX, uid: 1001 }, seen).nodeSocketPath, there);
     assert.equal(
       directoriesOf({ PALYRA_HOME: '/srv/p' }, LINUX, (path) => path !== '/srv/p/run/node.sock').nodeSocketPath,
       '/srv/p/run/node.sock',

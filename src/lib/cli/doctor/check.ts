@@ -51,12 +51,15 @@ export function toResult({ id, status, detail, fix, docs }: Examined): CheckResu
 async function examineOne(check: Check, clock: Clock, timeoutMs: number): Promise<Examined> {
   const over = new AbortController();
   const late = sleep(clock, timeoutMs, over.signal).then(
-    (): Finding => ({ status: 'warn', detail: `there was no answer within ${timeoutMs / 1000} s` }),
+    (): Finding => ({ status: 'warn', detail: `${check.id}: there was no answer within ${timeoutMs / 1000} s` }),
     (): Finding => ({ status: 'skip', detail: '' }),
   );
   const work = Promise.resolve()
     .then(() => check.run(over.signal))
-    .catch((error: unknown): Finding => ({ status: 'warn', detail: `this could not be checked: ${reasonOf(error)}` }));
+    .catch((error: unknown): Finding => ({
+      status: 'warn',
+      detail: `${check.id} could not be checked: ${reasonOf(error)}`,
+    }));
   const finding = await Promise.race([work, late]);
   over.abort();
   return {

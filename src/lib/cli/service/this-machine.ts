@@ -5,7 +5,7 @@ import { systemClock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import type { ControlPlaneClient } from '../../client/control-plane-client.js';
 import { runningDaemon } from '../daemon-control.js';
-import type { Directories } from '../directories.js';
+import { directoriesOf, type Directories } from '../directories.js';
 import { readVariable } from '../environment.js';
 import { readNodeSummary } from '../host-socket.js';
 import { runProgram } from './programs.js';
@@ -19,7 +19,7 @@ import { powershellWrapper } from './wrapper-ps1.js';
 import { shellWrapper } from './wrapper-sh.js';
 
 export function nodeService(directories: Directories): Service {
-  return new Service({ ...deps(), probe: nodeProbe(directories.nodeSocketPath) }, specOf('node', directories));
+  return new Service({ ...deps(), probe: nodeProbe }, specOf('node', directories));
 }
 
 export function daemonService(directories: Directories, client: ControlPlaneClient): Service {
@@ -73,13 +73,12 @@ function deps() {
   return { run: runProgram, clock: systemClock, place: thisPlace() };
 }
 
-function nodeProbe(socketPath: string): Probe {
-  return async () => {
-    const summary = await readNodeSummary(socketPath);
-    if (summary === null) return null;
-    return { pid: summary.pid, ready: summary.state === 'online', why: summary.lastError?.message ?? null };
-  };
-}
+/** Looked up each time: where the socket is found may change when the service makes it. */
+const nodeProbe: Probe = async () => {
+  const summary = await readNodeSummary(directoriesOf().nodeSocketPath);
+  if (summary === null) return null;
+  return { pid: summary.pid, ready: summary.state === 'online', why: summary.lastError?.message ?? null };
+};
 
 function daemonProbe(client: ControlPlaneClient): Probe {
   return async () => {

@@ -43,9 +43,9 @@ describe('doctor', () => {
     assert.deepEqual(
       results.map(({ id, status, detail }) => `${id} ${status} ${detail}`),
       [
-        'a.hangs warn there was no answer within 0.05 s',
-        'b.throws warn this could not be checked: boom',
-        'c.rejects warn this could not be checked: bang',
+        'a.hangs warn a.hangs: there was no answer within 0.05 s',
+        'b.throws warn b.throws could not be checked: boom',
+        'c.rejects warn c.rejects could not be checked: bang',
         'd.works pass fine',
       ],
     );
