@@ -10,6 +10,7 @@ import { DAEMON_REASONS } from './reasons-daemon.js';
 import { DISPATCH_REASONS } from './reasons-dispatch.js';
 import { PAIRING_REASONS } from './reasons-pairing.js';
 import { QUIC_REASONS } from './reasons-quic.js';
+import { SERVICE_REASONS } from './reasons-service.js';
 
 export { CODES } from './reason-row.js';
 export type { Code } from './reason-row.js';
@@ -136,7 +137,9 @@ const TABLE = {
   ...PAIRING_REASONS,
   ...DISPATCH_REASONS,
   ...QUIC_REASONS,
+  ...SERVICE_REASONS,
 };
+
 /** Every reason palyra can give. Names are stable for ever; titles and hints may be reworded. */
 export const REASONS: { readonly [R in keyof typeof TABLE]: ReasonRow } = TABLE;
 

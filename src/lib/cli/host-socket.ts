@@ -11,6 +11,7 @@ export interface NodeSummary {
   readonly state: string;
   readonly since: string;
   readonly daemon: { readonly name: string; readonly endpoint: string | null };
+  readonly lastError?: { readonly reason: string; readonly message: string } | null;
 }
 
 /** Null when no node runs here, or what answers is not one. */
