@@ -6,7 +6,7 @@ import { PalyraError } from '../lib/base/errors.js';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { wantsColour } from '../lib/cli/colour.js';
 import { readSwitch, readVariable } from '../lib/cli/environment.js';
-import { ProcessLineConsole } from '../lib/cli/line-console.js';
+import { ProcessLineTalk } from '../lib/cli/line-talk.js';
 import { listenForStop } from '../lib/cli/signals.js';
 import { ProcessTerminal } from '../lib/cli/terminal.js';
 
@@ -42,7 +42,7 @@ conversation in lines: nothing is redrawn. It needs a terminal; for scripts: pal
     try {
       const module = await loading;
       if ('runLineMode' in module)
-        await module.runLineMode({ ...deps, talk: new ProcessLineConsole() }, shared, stop.signal);
+        await module.runLineMode({ ...deps, talk: new ProcessLineTalk() }, shared, stop.signal);
       else {
         const colour = wantsColour(true, process.argv);
         const trueColour = ['truecolor', '24bit'].includes(readVariable('COLORTERM') ?? '');

@@ -21,34 +21,20 @@ const nodes = fc
   .record({ name: fc.constantFrom(...NAMES), presence: fc.constantFrom('online', 'late', 'offline', 'never-seen') })
   .map(({ name, presence }): NodeView => node(name, { presence: presence as NodeView['presence'] }));
 const at = new Date(NOW).toISOString();
+const event = (fields: object) => ({ id: '1-1', seq: 1, at, by: null, ...fields }) as unknown as WatchItem;
 const item: fc.Arbitrary<WatchItem> = fc.oneof(
   fc.array(nodes, { maxLength: 5 }).map((list) => snapshot([...new Map(list.map((one) => [one.id, one])).values()])),
   fc
     .tuple(nodes, fc.constantFrom('joined', 'presence', 'facts', 'removed', 'renamed'))
-    .map(([view, change]) => ({ type: 'node', id: '1-1', seq: 1, at, change, node: view, by: null }) as WatchItem),
-  fc.tuple(fc.nat(900), fc.constantFrom('queued', 'running', 'succeeded', 'failed')).map(([id, state]) => ({
-    ...{
-      type: 'dispatch',
-      id: '1-2',
-      seq: 2,
-      at,
-      change: 'state',
-      dispatch: `dsp_${id}`,
-      node: 'alpha',
-      by: 'eva',
-    },
-    ...{ nodeId: 'nod_alpha', capability: 'echo', state, totalMs: state === 'succeeded' ? 5 : null },
-  })),
-  fc.constant({
-    type: 'approval',
-    id: '1-3',
-    seq: 3,
-    at,
-    change: 'requested',
-    approval: 'req_A',
-    state: 'pending',
-  } as WatchItem),
-  fc.constant({ type: 'invite', id: '1-4', seq: 4, at, change: 'changed', invite: INVITE.id, by: null }),
+    .map(([view, change]) => event({ type: 'node', change, node: view })),
+  fc.tuple(fc.nat(900), fc.constantFrom('queued', 'running', 'succeeded', 'failed')).map(([id, state]) =>
+    event({
+      ...{ type: 'dispatch', change: 'state', dispatch: `dsp_${id}`, node: 'alpha', nodeId: 'nod_alpha' },
+      ...{ capability: 'echo', state, totalMs: state === 'succeeded' ? 5 : null },
+    }),
+  ),
+  fc.constant(event({ type: 'approval', change: 'requested', approval: 'req_A', state: 'pending' })),
+  fc.constant(event({ type: 'invite', change: 'changed', invite: INVITE.id })),
 );
 const TYPED = [
   ...[
@@ -162,8 +148,8 @@ describe('The state of the terminal UI', () => {
     const press = (bytes: string, now: number) =>
       ([state] = update(state, { type: 'key', key: keysOf(bytes)[0]! }, now));
     const join = (name: string, now: number) => {
-      const event = { type: 'node', id: '1-1', seq: 1, at, change: 'joined', node: node(name), by: null } as WatchItem;
-      [state] = update(state, { type: 'watch', items: [event] }, now);
+      const items = [event({ type: 'node', change: 'joined', node: node(name) })];
+      [state] = update(state, { type: 'watch', items }, now);
     };
     press('\u001b[B', NOW);
     join('a', NOW + 500);

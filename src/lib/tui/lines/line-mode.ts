@@ -9,7 +9,7 @@ import { outcomeHint, outcomeLine } from '../../cli/dispatch-report.js';
 import { isSettled } from '../../cli/exit-codes.js';
 import { joinCommand, typedCommand } from '../../cli/invite-report.js';
 import { inputFromPairs } from '../../cli/invoke-input.js';
-import type { LineConsole } from '../../cli/line-console.js';
+import type { LineTalk } from '../../cli/line-talk.js';
 import { messageOf } from '../../cli/output.js';
 import { printable, printableJson } from '../../cli/text.js';
 import type { ControlPlaneClient } from '../../client/control-plane-client.js';
@@ -25,7 +25,7 @@ import * as say from './sentences.js';
 export interface LineModeDeps {
   readonly client: ControlPlaneClient;
   readonly clock: Clock;
-  readonly talk: LineConsole;
+  readonly talk: LineTalk;
   readonly newKey: () => string;
 }
 

@@ -4,13 +4,13 @@
  */
 import { createInterface } from 'node:readline';
 
-export interface LineConsole {
+export interface LineTalk {
   print(text: string): void;
   /** Whole lines as they are typed, until the end of input, the end of the line or the signal. */
   lines(signal: AbortSignal): AsyncGenerator<string, void, undefined>;
 }
 
-export class ProcessLineConsole implements LineConsole {
+export class ProcessLineTalk implements LineTalk {
   print(text: string): void {
     if (!process.stdout.destroyed) process.stdout.write(text);
   }
