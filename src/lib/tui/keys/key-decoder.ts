@@ -103,8 +103,9 @@ export class KeyDecoder {
     const control = CONTROLS[text[0]!];
     if (control !== undefined) return { key: { name: control }, length: 1 };
     if (text[0]! < ' ' || (text[0]! >= '\u0080' && text[0]! < '\u00a0')) return { key: null, length: 1 };
-    const run = /^[^\u0000-\u001f\u007f-\u009f]+/.exec(text)![0];
-    return { key: { name: 'text', text: run }, length: run.length };
+    // A key each, also when a slow line brings several at once: the first may be a command and the rest its text.
+    const character = String.fromCodePoint(text.codePointAt(0)!);
+    return { key: { name: 'text', text: character }, length: character.length };
   }
 }
 
