@@ -58,7 +58,7 @@ describe('palyra tui in a window', function () {
     await window.until(/ \/ pi-l$/m);
     assert.equal(window.screen.split('\n').length, 19);
     window.resize(39, 9);
-    await window.until(/enlarge to 40×10/);
+    await window.until(/enlarge to\s40×10/);
     window.type('ab');
     window.resize(100, 28);
     await window.until(/▸ pi-lab[^]* \/ pi-lab$/m);
