@@ -160,6 +160,22 @@ describe('The state of the terminal UI', () => {
   });
 });
 
+describe('The bell', () => {
+  it('rings once for a request, and not for those that waited before', () => {
+    let state = living({ columns: 80, rows: 24 });
+    const list = (...ids: readonly string[]): boolean => {
+      const requests = ids.map((id) => request(id));
+      const [next, effects] = update(state, { type: 'approvals', requests }, NOW);
+      state = next;
+      return effects.some((effect) => effect.do === 'bell');
+    };
+    assert.deepEqual(
+      [list('AAAAAA'), list('AAAAAA'), list('AAAAAA', 'BBBBBB'), list('BBBBBB')],
+      [false, false, true, false],
+    );
+  });
+});
+
 describe('The painter', () => {
   it('makes the screen show each frame, whatever was shown before, and writes nothing for the same frame', () => {
     fc.assert(

@@ -8,6 +8,7 @@
  *
  * At most ten frames a second, and none when nothing changed. The terminal is as before when `run` has settled, and also when the process ends otherwise.
  */
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
 import type { Terminal } from '../cli/terminal.js';
@@ -29,6 +30,7 @@ const TICK_MS = 1000;
 const RESIZE_MS = 50;
 /** How long an Escape may be the beginning of something longer. */
 const ESCAPE_MS = 30;
+const MAX_LISTENERS = 200;
 
 export interface TuiDeps {
   readonly client: ControlPlaneClient;
@@ -73,6 +75,8 @@ class Tui {
 
   constructor(deps: TuiDeps, options: TuiOptions) {
     const { client, clock, newKey, terminal } = deps;
+    // Every request listens to it; what Node says about more than ten would be said in the middle of the screen.
+    setMaxListeners(MAX_LISTENERS, this.#ended.signal);
     this.#deps = deps;
     this.#options = options;
     this.#painter = new Painter((text) => terminal.write(text));
@@ -150,6 +154,8 @@ class Tui {
       case 'copy':
         // OSC 52: the terminal puts it on its own clipboard, also over SSH.
         return terminal.write(`\u001b]52;c;${Buffer.from(effect.text).toString('base64')}\u0007`);
+      case 'bell':
+        return terminal.write('\u0007');
       case 'suspend':
         this.#painter.leave();
         return terminal.suspend();

@@ -2,6 +2,7 @@
  * The terminal UI as a conversation, for screen readers, serial consoles and terminals that cannot draw. It is the same state and the same effects as
  * the screens; only what is said is its own. Output is appended, never redrawn; what happens unasked is told at most once a second.
  */
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/model.js';
@@ -37,6 +38,8 @@ export interface LineModeOptions {
 /** Lines of a list that are read out at once. */
 const LISTED = 40;
 const LISTED_DISPATCHES = 10;
+/** Every request listens to the end. */
+const MAX_LISTENERS = 200;
 
 /** What the next line answers. */
 type Topic =
@@ -61,6 +64,7 @@ class LineMode {
 
   constructor(deps: LineModeDeps, { daemon, readOnly }: LineModeOptions) {
     const { client, clock, newKey, talk } = deps;
+    setMaxListeners(MAX_LISTENERS, this.#ended.signal);
     this.#deps = deps;
     this.#announcer = new Announcer(clock, (text) => talk.print(`\n${text}\n> `));
     const send = (message: Message) => this.#take(message);

@@ -19,7 +19,7 @@ const LISTED_DISPATCHES = 200;
 /** How often a run is asked about its state. */
 const SLICE_MS = 1000;
 
-export type DaemonEffect = Exclude<Effect, { do: 'edit' | 'copy' | 'suspend' | 'repaint' | 'quit' }>;
+export type DaemonEffect = Exclude<Effect, { do: 'edit' | 'copy' | 'bell' | 'suspend' | 'repaint' | 'quit' }>;
 
 export interface EffectDeps {
   readonly client: ControlPlaneClient;
@@ -122,8 +122,8 @@ export class Effects {
   async #list(what: 'daemon' | 'approvals' | 'dispatches'): Promise<void> {
     const { client, send } = this.#deps;
     if (what === 'daemon') {
-      const { version, owner } = await client.daemonStatus();
-      send({ type: 'daemon', version, user: owner });
+      const { version } = await client.daemonStatus();
+      send({ type: 'daemon', version });
     } else if (what === 'approvals') send({ type: 'approvals', requests: await client.listApprovals() });
     else {
       const { dispatches } = await client.listDispatches({ limit: LISTED_DISPATCHES });

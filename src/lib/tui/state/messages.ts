@@ -14,7 +14,7 @@ import type { Detail, Size, TuiState } from './state.js';
 export type Message =
   | { readonly type: 'watch'; readonly items: readonly WatchItem[] }
   | { readonly type: 'connection'; readonly lost: string | null }
-  | { readonly type: 'daemon'; readonly version: string; readonly user: string }
+  | { readonly type: 'daemon'; readonly version: string }
   | { readonly type: 'approvals'; readonly requests: readonly ApprovalView[] }
   | { readonly type: 'dispatches'; readonly dispatches: readonly DispatchListing[] }
   | { readonly type: 'detail'; readonly detail: Detail }
@@ -43,6 +43,7 @@ export type Effect =
   | { readonly do: 'run'; readonly node: string; readonly capability: string; readonly input: JsonValue }
   | { readonly do: 'edit'; readonly text: string }
   | { readonly do: 'copy'; readonly text: string }
+  | { readonly do: 'bell' }
   | { readonly do: 'suspend' }
   | { readonly do: 'repaint' }
   | { readonly do: 'quit' };

@@ -114,6 +114,8 @@ export interface TuiState {
   readonly selected: string | null;
   readonly filter: string;
   readonly approvals: readonly ApprovalView[];
+  /** Whether requests were listed already: what comes from now on is new. */
+  readonly heard: boolean;
   /** Oldest first. */
   readonly dispatches: readonly DispatchListing[];
   readonly detail: Detail | null;
@@ -147,7 +149,7 @@ export function initialState(options: StartOptions): TuiState {
   return {
     ...{ now, size, daemon, readOnly, locked: readOnly, connection: { state: 'connecting' } },
     ...{ nodes: new Map(), order: [], sort: 'name', movedAt: 0, selected: null, filter: '' },
-    ...{ approvals: [], dispatches: [], detail: null, screen: { kind: 'fleet' }, back: [] },
+    ...{ approvals: [], heard: false, dispatches: [], detail: null, screen: { kind: 'fleet' }, back: [] },
     ...{ prompt: null, naming: null, notice: null },
   };
 }

@@ -6,10 +6,10 @@ import { joinedLine } from '../../cli/invite-report.js';
 import { isSettled } from '../../cli/exit-codes.js';
 import { outcomeLine } from '../../cli/dispatch-report.js';
 import type { NodeEvent, WatchItem } from '../../client/control-plane-client.js';
-import type { InviteView } from '../../base/model.js';
+import type { ApprovalView, InviteView } from '../../base/model.js';
 import { approvalsKey } from './approvals.js';
 import { applyDispatchEvents, mergeListed, type DispatchEvent } from './dispatch-log.js';
-import { applyNodeEvents, arranged, replaceNodes } from './fleet.js';
+import { applyNodeEvents, arranged, pendingOf, replaceNodes } from './fleet.js';
 import { fleetKey, nodeKey } from './fleet-keys.js';
 import { dispatchesKey, helpKey, inviteKey, invokeKey } from './form-keys.js';
 import { CHANGING, type Effect, type Message, type Step } from './messages.js';
@@ -35,9 +35,9 @@ function step(state: TuiState, message: Message): Step {
       if (message.lost === null) return [{ ...state, connection: { state: 'live' } }, reload(state)];
       return [{ ...state, connection: { state: 'lost', since: state.now, why: message.lost } }, []];
     case 'daemon':
-      return [{ ...state, daemon: { ...state.daemon, version: message.version, user: message.user } }, []];
+      return [{ ...state, daemon: { ...state.daemon, version: message.version } }, []];
     case 'approvals':
-      return [closeAnswered({ ...state, approvals: message.requests }), []];
+      return approvals(state, message.requests);
     case 'dispatches':
       return [{ ...state, dispatches: mergeListed(state.dispatches, message.dispatches) }, []];
     case 'detail':
@@ -122,6 +122,14 @@ function reload(state: TuiState): readonly Effect[] {
 }
 
 const shownInvite = ({ screen }: TuiState) => (screen.kind === 'invite' ? (screen.invite?.id ?? null) : null);
+
+/** The bell rings once for a request; not for those that waited already when the screen was opened. */
+function approvals(state: TuiState, requests: readonly ApprovalView[]): Step {
+  const known = new Set(state.approvals.map(({ id }) => id));
+  const next = closeAnswered({ ...state, approvals: requests, heard: true });
+  const isNew = state.heard && pendingOf(next).some(({ id }) => !known.has(id));
+  return [next, isNew ? [{ do: 'bell' }] : []];
+}
 
 /** A prompt about a request that somebody else answered meanwhile has nothing to ask any more. */
 function closeAnswered(state: TuiState): TuiState {
