@@ -61,7 +61,7 @@ try {
   }
 
   const file = join(sandbox.directory, 'figures.json');
-  const flags = '--expose-gc --import tsx';
+  const flags = '--expose-gc --liftoff-only --import tsx';
   const { bytes } = await onTerminal(`${process.execPath} ${flags} ${LOAD} ${SECONDS} ${NODES} ${RATE} ${file}`, env);
   const { frames, events, samples } = JSON.parse(readFileSync(file, 'utf8')) as {
     frames: number;

@@ -11,7 +11,7 @@ import { BIN, type Sandbox } from './palyra.js';
 
 export const HAS_TMUX = spawnSync('tmux', ['-V']).status === 0;
 const PROMPT = 'ready$ ';
-const WAIT_MS = 12_000;
+const WAIT_MS = 30_000;
 const ESCAPE_PAUSE_MS = 200;
 
 export interface TmuxOptions {
