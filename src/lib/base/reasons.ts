@@ -33,6 +33,11 @@ const COMMON_REASONS = reasons({
     title: 'This needs a confirmation and nobody can be asked here',
     hint: 'Add --yes',
   },
+  TERMINAL_REQUIRED: {
+    code: 'INVALID_ARGUMENT',
+    title: 'palyra tui needs a terminal',
+    hint: 'For scripts: palyra nodes list --watch [--json]',
+  },
   LINK_MALFORMED: {
     code: 'INVALID_ARGUMENT',
     title: 'This is not an invite link',
