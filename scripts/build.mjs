@@ -19,8 +19,11 @@ const BANNER = [
   "const __dirname = __toPath(new URL('.', import.meta.url));",
 ].join('');
 
-// @oclif/core looks for these only to run TypeScript sources, which a build never does; bundling them would add megabytes to every start.
-const NEVER_BUNDLED = ['typescript', 'ts-node', 'tsx', 'pnpapi'];
+// @oclif/core looks for the first ones only to run TypeScript sources, which a build never does; bundling them would add megabytes to every start.
+// Ink loads the last one only when its developers debug it.
+const NEVER_BUNDLED = ['typescript', 'ts-node', 'tsx', 'pnpapi', 'react-devtools-core'];
+// Optional, with a native part that it looks for beside itself; it is installed next to us or not at all.
+const OPTIONAL = ['@matrixai/quic'];
 
 export async function build() {
   const { build: bundle } = await import('esbuild');
@@ -42,7 +45,10 @@ export async function build() {
       format: 'esm',
       platform: 'node',
       target: 'node20.19',
-      external: NEVER_BUNDLED,
+      external: [...NEVER_BUNDLED, ...OPTIONAL],
+      // React chooses its build by this; the other one keeps a record of every render and grows without end.
+      define: { 'process.env.NODE_ENV': '"production"' },
+      jsx: 'automatic',
       banner: { js: BANNER },
       legalComments: 'linked',
       logLevel: 'warning',

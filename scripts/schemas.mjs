@@ -45,6 +45,31 @@ const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, day
 const plugins = z.object({ loaded: z.int(), failed: z.array(z.object({ name: z.string(), message: z.string() })) });
 const logRecord = z.looseObject({ time: timestamp, level: z.string(), scope: z.string(), msg: z.string() });
 const identity = z.object({ id: z.string(), name: z.string() });
+const service = z
+  .object({
+    manager: z.enum(['systemd-user', 'systemd-system', 'launchd', 'task-scheduler', 'detached']),
+    enabled: z.boolean().describe('Starts by itself.'),
+    running: z.boolean(),
+    survivesLogout: z.boolean().nullable().describe('Null when nobody can tell.'),
+    unit: z.string().nullable(),
+    pidFile: z.string().nullable().describe('Of a detached process, where there is no service manager.'),
+    lastStart: z.object({ at: timestamp, because: z.enum(['reboot', 'failure', 'request']) }).nullable(),
+  })
+  .nullable()
+  .describe('Null when it is not installed as a service.');
+const serviceVerb = { changed, state: z.enum(['running', 'stopped']), pid: z.int().nullable(), service };
+const installed = {
+  action: z.literal('install'),
+  changed,
+  state: z.enum(['running', 'stopped', 'printed']),
+  pid: z.int().nullable(),
+  service: service.unwrap().extend({ wrapper: z.string() }).nullable(),
+  unit: z
+    .object({ path: z.string(), text: z.string(), commands: z.array(z.string()) })
+    .optional()
+    .describe('Of --system: what to install with sudo.'),
+};
+const uninstalled = { action: z.literal('uninstall'), changed, removed: z.array(z.string()).describe('Files.') };
 const command = z.object({
   command: z.string().describe('As it is typed, without palyra.'),
   summary: z.string(),
@@ -127,7 +152,12 @@ const DOCUMENTS = {
   },
   'daemon.restart': { action: z.literal('restart'), changed, state: z.literal('running'), pid: z.int(), listen },
   // Either all of it, or `running: false` alone.
-  'daemon.status': { ...daemonStatus.partial().shape, running: z.boolean(), plugins: plugins.optional() },
+  'daemon.status': {
+    ...daemonStatus.partial().shape,
+    running: z.boolean(),
+    plugins: plugins.optional(),
+    service: service.optional(),
+  },
   'daemon.logs': { entries: z.array(logRecord) },
   'config.list': {
     values: z.array(setting),
@@ -284,9 +314,39 @@ const DOCUMENTS = {
       .nullable()
       .describe('Null when no node runs here.'),
     process: z.object({ pid: z.int(), version: z.string(), running: z.int() }).nullable().optional(),
-    service: z.null().optional(),
+    service: service.optional(),
     certificate: certificate.optional(),
     capabilities: z.array(z.object({ name: z.string(), enabled: z.boolean() })).optional(),
+  },
+  'daemon.install': installed,
+  'daemon.uninstall': uninstalled,
+  'node.install': { ...installed, node: identity },
+  'node.uninstall': uninstalled,
+  'node.start': { action: z.literal('start'), ...serviceVerb },
+  'node.stop': { action: z.literal('stop'), ...serviceVerb },
+  'node.restart': { action: z.literal('restart'), ...serviceVerb },
+  'node.logs': { entries: z.array(logRecord) },
+  'node.leave': {
+    action: z.literal('leave'),
+    changed,
+    node: identity.nullable(),
+    daemonTold: z.boolean().nullable().describe('Null when there was no pairing to withdraw.'),
+    removed: z.array(z.string()).describe('Files of the service.'),
+  },
+  'node.reset': { action: z.literal('reset'), changed, newIdentity: z.boolean(), node: identity.nullable() },
+  doctor: {
+    ok: z.boolean().describe('False when a check failed; the exit code is 1 then.'),
+    checks: z.array(
+      z.object({
+        id: z.string().describe('Such as service.lingering; explained in docs/doctor.md.'),
+        status: z.enum(['pass', 'warn', 'fail', 'skip']),
+        detail: z.string(),
+        fix: z.string().nullable(),
+        docs: z.string(),
+      }),
+    ),
+    fixed: z.array(z.string()).describe('Checks that --fix repaired.'),
+    bundle: z.string().nullable().describe('The report that was written.'),
   },
   'audit.list': { entries: z.array(auditEntry), nextCursor: z.int().nullable() },
   'audit.export': { file: z.string(), entries: z.int() },

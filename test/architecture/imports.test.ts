@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { SOURCE_ROOT, folderOf, importsOf, sourceFiles } from '../support/source-tree.js';
+import { SOURCE_ROOT, folderOf, importsOf, sourceFiles, type Import } from '../support/source-tree.js';
 
 /** Folders of `src/lib` a place may import, beside its own and `base`. Longest matching prefix wins. */
 const MAY_IMPORT: readonly { readonly place: string; readonly folders: readonly string[] }[] = [
@@ -38,9 +38,11 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'tough-cookie': ['lib/client'],
   pino: ['lib/cli'],
   qr: ['lib/cli'],
+  '@matrixai/quic': ['lib/quic/native.ts'],
   zod: ['lib/wire/http', 'lib/daemon'],
   ink: ['lib/tui'],
   react: ['lib/tui'],
+  'string-width': ['lib/tui'],
   '@oclif/core': ['lib/cli', 'commands', 'hooks', 'cli-main.ts'],
   '@cfworker/json-schema': ['lib/base/json-schema.ts'],
   ulid: ['lib/runtime'],
@@ -159,15 +161,45 @@ describe('The import table', () => {
   });
 });
 
+describe('Ink and React', () => {
+  const libraries = ['ink', 'react', 'string-width'];
+  const commands = files.filter((file) => relative(SOURCE_ROOT, file).startsWith('commands/'));
+
+  // React itself is imported by what the compiler makes of JSX.
+  it('are reached by the terminal UI and by no other command, not even when it is asked for later', () => {
+    assert.ok(commands.length > 20);
+    for (const command of commands) {
+      const name = relative(SOURCE_ROOT, command);
+      const found = libraries.filter((library) => reachedFrom(command, { dynamic: true }).has(library));
+      assert.deepEqual(found, name === 'commands/tui.ts' ? ['ink', 'string-width'] : [], name);
+    }
+  });
+
+  it('are loaded by the terminal UI only once it is known that there is a screen to draw on', () => {
+    const tui = join(SOURCE_ROOT, 'commands', 'tui.ts');
+    const lines = join(SOURCE_ROOT, 'lib', 'tui', 'lines', 'line-mode.ts');
+    for (const entry of [tui, lines])
+      for (const library of ['ink', 'react']) assert.equal(staticallyReached(entry).get(library), undefined, entry);
+  });
+});
+
 /** Libraries loaded by static value imports, with the file that imports them. */
 function staticallyReached(entry: string): Map<string, string> {
+  return reachedFrom(entry, { dynamic: false });
+}
+
+const parsed = new Map<string, Import[]>();
+
+function reachedFrom(entry: string, options: { dynamic: boolean }): Map<string, string> {
   const seen = new Set<string>();
   const libraries = new Map<string, string>();
   const visit = (file: string) => {
     if (seen.has(file)) return;
     seen.add(file);
-    for (const { target, typeOnly, dynamic } of importsOf(file)) {
-      if (typeOnly || dynamic) continue;
+    const imports = parsed.get(file) ?? importsOf(file);
+    parsed.set(file, imports);
+    for (const { target, typeOnly, dynamic } of imports) {
+      if (typeOnly || (dynamic && !options.dynamic)) continue;
       if (target.startsWith('.')) {
         const path = join(dirname(file), target).replace(/\.js$/, '.ts');
         const found = [path, `${path}x`].find((candidate) => files.includes(candidate));

@@ -16,6 +16,7 @@ import {
   type TestSession,
 } from '../support/access.js';
 import { secretsBelow, textSecret } from '../support/secret-search.js';
+import { pairTestNode } from '../support/test-node.js';
 import { ask, eventually, startTestDaemon, type HttpAsk, type TestDaemon } from '../support/test-daemon.js';
 
 const MINUTE = 60_000;
@@ -215,6 +216,23 @@ describe('sessions over HTTP', function () {
         [who.json.credential, who.json.scopes, who.json.csrfToken],
         ['token', ['invoke:door.open'], null],
       );
+    });
+
+    it('lets a token see and stop what was asked for with it, and nothing else', async () => {
+      await pairTestNode(target, { name: 'pi' });
+      await createOperator(target, 'scripts', 'operator');
+      const [mine, other] = [
+        await createTestToken(target, 'scripts', ['invoke:echo']),
+        await createTestToken(target, 'scripts', ['invoke:echo']),
+      ];
+      const body = { capability: 'echo', input: { text: 'hi' }, queueMs: 60_000, wait: false };
+      const { json } = await post('/v1/nodes/pi/dispatches', body, mine.headers);
+      const path = `/v1/dispatches/${json.dispatch.id}`;
+      assert.equal((await securely({ path, headers: mine.headers })).json.dispatch.id, json.dispatch.id);
+      assert.equal((await securely({ path, headers: other.headers })).json.reason, 'DISPATCH_NOT_FOUND');
+      assert.equal((await securely({ path: '/v1/dispatches', headers: mine.headers })).json.reason, 'SCOPE_MISSING');
+      assert.equal((await post(`${path}/cancel`, {}, other.headers)).json.reason, 'DISPATCH_NOT_FOUND');
+      assert.equal((await post(`${path}/cancel`, {}, mine.headers)).status, 200);
     });
 
     it('refuses another version of the contract, on every listener', async () => {

@@ -6,7 +6,7 @@ import { FakeDesktop } from '../support/desktop.js';
 import { assertDocument, assertLine } from '../support/document-schemas.js';
 import { eventually } from '../support/eventually.js';
 import { BIN, Sandbox, type Document } from '../support/palyra.js';
-import { hasTmux, Terminal } from '../support/tmux.js';
+import { hasTmux, Terminal } from '../support/terminal-window.js';
 
 const PAGE = 'https://intra.corp.example/wiki/start?page=1';
 const LABELS = { once: 'Open once', always: 'Always for this site', deny: 'Deny', mute: 'Deny and mute 1 h' };
@@ -106,9 +106,7 @@ describe('what asks a person at the machine', function () {
       assert.equal(forgotten.document.changed, true);
       assert.equal(errorOf(await open('laptop')).code, 'DENIED_AT_MACHINE', 'asked again');
       const policy = readFileSync(join(sandbox.home('laptop'), 'state', 'node', 'policy.json'), 'utf8');
-      const yes = (JSON.parse(policy)).decisions.filter(({ answer }: Document) =>
-        /once|always/.test(answer),
-      );
+      const yes = JSON.parse(policy).decisions.filter(({ answer }: Document) => /once|always/.test(answer));
       assert.equal(yes.length, desktop.opened().length, 'every call of the opener has its recorded yes');
     });
 

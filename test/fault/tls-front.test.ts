@@ -40,7 +40,7 @@ describe('the TLS front', () => {
       const socket = keep(
         await tlsConnect({ port: target.ports.public, ca, ...(offer === undefined ? {} : { ALPNProtocols: offer }) }),
       );
-      socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+      socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n');
       const answer = await new Promise<string>((resolve) =>
         socket.once('data', (bytes) => resolve(bytes.toString('latin1'))),
       );
@@ -57,7 +57,7 @@ describe('the TLS front', () => {
 
   it('serves HTTPS with HSTS', async () => {
     const socket = keep(await tlsConnect({ port: target.ports.public, ca }));
-    socket.write('GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+    socket.write('GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
     let text = '';
     socket.on('data', (bytes: Buffer) => (text += bytes.toString()));
     await closed(socket);

@@ -194,6 +194,23 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       .tuple(node, fc.nat({ max: 3 }), fc.constantFrom('succeeded' as const, 'failed' as const))
       .map(([n, nth, result]) => named(`finish(${n}, ${nth}, ${result})`, (w) => w.nodes[n]!.finish(nth, result))),
   },
+  // Some steps of a healthy node in a row: without them hardly any history sees a result arrive.
+  {
+    weight: 6,
+    arbitrary: fc.tuple(node, fc.integer({ min: 2, max: 8 })).map(([n, rounds]) =>
+      named(`work(${n}, ${rounds})`, async (w) => {
+        const it = w.nodes[n]!;
+        await w.connect(it);
+        for (let round = 0; round < rounds; round++) {
+          it.deliver();
+          it.finish(0, 'succeeded');
+          const message = it.outbox.shift();
+          if (message !== undefined) it.session?.receive(message);
+          await settle();
+        }
+      }),
+    ),
+  },
   { weight: 4, arbitrary: node.map((n) => named(`connect(${n})`, (w) => w.connect(w.nodes[n]!))) },
   { weight: 2, arbitrary: node.map((n) => named(`drop(${n})`, (w) => w.drop(w.nodes[n]!))) },
   { weight: 2, arbitrary: node.map((n) => named(`beat(${n})`, (w) => w.nodes[n]!.beat())) },

@@ -1,46 +1,121 @@
-/** A real terminal: a tmux server of its own for each test, asked what is on its screen. */
+/**
+ * A terminal window with a shell in it, by tmux: keys go in, the screen comes out, and every byte that a program wrote to the terminal is recorded. Each
+ * window has a server of its own, with no configuration; nothing of the caller's tmux is touched.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { eventually } from './eventually.js';
+import { BIN, type Sandbox } from './palyra.js';
 
-export const hasTmux = spawnSync('tmux', ['-V']).status === 0;
+export const HAS_TMUX = spawnSync('tmux', ['-V']).status === 0;
+const PROMPT = 'ready$ ';
+const WAIT_MS = 30_000;
+const ESCAPE_PAUSE_MS = 200;
 
-export class Terminal {
-  readonly #socket: string;
+export interface TmuxOptions {
+  readonly columns: number;
+  readonly rows: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
 
-  /** Runs the command in a window of 100 by 40. `env` is all it gets. */
-  constructor(name: string, command: readonly string[], env: Readonly<Record<string, string>>) {
-    this.#socket = `palyra-${process.pid}-${name}`;
-    const words = ['env', '-i', ...Object.entries(env).map(([key, value]) => `${key}=${value}`), ...command];
-    const quoted = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '40', `${quoted}; sleep 600`);
-  }
+export class Tmux {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'palyra-tmux-'));
+  readonly #socket = join(this.#directory, 'server');
+  readonly #recorded = join(this.#directory, 'bytes');
 
-  screen(): string {
-    return this.#tmux('capture-pane', '-p', '-S', '-200');
-  }
-
-  type(...keys: string[]): void {
-    this.#tmux('send-keys', ...keys);
-  }
-
-  shows(pattern: RegExp, timeoutMs = 20_000): Promise<void> {
-    const look = async () => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      return pattern.test(this.screen()) || undefined;
-    };
-    return eventually(look, `${String(pattern)} on the screen`, timeoutMs).then(
-      () => undefined,
-      (error: Error) => {
-        throw new Error(`${error.message}\n${this.screen()}`);
-      },
+  /** A shell that waits for a command. */
+  static async open({ columns, rows, env = {} }: TmuxOptions): Promise<Tmux> {
+    const window = new Tmux();
+    const dropped = ['NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS', 'CI', 'TMUX', 'COLORTERM', 'EDITOR', 'VISUAL'];
+    const kept = Object.entries(process.env).filter(
+      ([name]) => !name.startsWith('PALYRA_') && !dropped.includes(name) && name !== 'ENV',
     );
+    const own = { ...Object.fromEntries(kept), LC_ALL: 'C.UTF-8' };
+    const size = ['-x', String(columns), '-y', String(rows)];
+    const settings = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
+    window.#tmux(['new-session', '-d', ...size, ...settings, `PS1='${PROMPT}' exec sh`], own);
+    window.#tmux(['pipe-pane', '-o', `cat >> '${window.#recorded}'`]);
+    await window.until(/ready\$/);
+    return window;
   }
 
-  close(): void {
-    spawnSync('tmux', ['-L', this.#socket, 'kill-server']);
+  /** One that runs palyra in a sandbox. */
+  static palyra(
+    sandbox: Sandbox,
+    size: { columns: number; rows: number },
+    env: Record<string, string> = {},
+  ): Promise<Tmux> {
+    return Tmux.open({
+      ...size,
+      env: { PALYRA_HOME: sandbox.home('daemon'), P: `${process.execPath} ${BIN}`, ...env },
+    });
   }
 
-  #tmux(...args: string[]): string {
-    return execFileSync('tmux', ['-L', this.#socket, ...args], { encoding: 'utf8' });
+  /** Text as it is, each character a key. */
+  type(text: string): void {
+    this.#tmux(['send-keys', '-l', '--', text]);
+  }
+
+  /** Named keys: Enter, Escape, Up, C-c. After an Escape it waits as a person does: at once, the next key would belong to it. */
+  press(...names: readonly string[]): void {
+    for (const name of names) {
+      this.#tmux(['send-keys', name]);
+      if (name === 'Escape') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ESCAPE_PAUSE_MS);
+    }
+  }
+
+  /** A command line of the shell. */
+  run(command: string): void {
+    this.type(command);
+    this.press('Enter');
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#tmux(['resize-window', '-x', String(columns), '-y', String(rows)]);
+  }
+
+  /** What is to be seen, without spaces at the ends of lines. */
+  get screen(): string {
+    return this.#tmux(['capture-pane', '-p']).trimEnd();
+  }
+
+  /** Lines that scrolled away belong to it too. */
+  get history(): string {
+    return this.#tmux(['capture-pane', '-p', '-S', '-']).trimEnd();
+  }
+
+  /** A tmux format such as `#{alternate_on}`. */
+  ask(format: string): string {
+    return this.#tmux(['display-message', '-p', format]).trim();
+  }
+
+  /** Everything that was written to the terminal so far. */
+  get bytes(): string {
+    return existsSync(this.#recorded) ? readFileSync(this.#recorded, 'utf8') : '';
+  }
+
+  /** The screen once it matches. */
+  async until(pattern: RegExp, timeoutMs = WAIT_MS): Promise<string> {
+    let seen = '';
+    try {
+      return await eventually(() => (pattern.test((seen = this.screen)) ? seen : undefined), `${pattern}`, timeoutMs);
+    } catch {
+      throw new Error(`not within ${timeoutMs} ms: ${String(pattern)} in\n${seen}`);
+    }
+  }
+
+  dispose(): void {
+    spawnSync('tmux', ['-S', this.#socket, 'kill-server']);
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #tmux(args: readonly string[], env?: NodeJS.ProcessEnv): string {
+    return execFileSync('tmux', ['-f', '/dev/null', '-u', '-S', this.#socket, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(env === undefined ? {} : { env }),
+    });
   }
 }

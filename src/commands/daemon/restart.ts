@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { Flags } from '@oclif/core';
 import { resolveListen } from '../../lib/base/listen-words.js';
-import { BaseCommand } from '../../lib/cli/base-command.js';
 import { flagsOfRunning, runningDaemon, startFlags, stopDaemon } from '../../lib/cli/daemon-control.js';
 import { startDaemonProcess } from '../../lib/cli/daemon-process.js';
 import { plural } from '../../lib/cli/daemon-report.js';
 import { durationFlag, listenFlags } from '../../lib/cli/flags.js';
+import { ServiceCommand } from '../../lib/cli/service/service-command.js';
 import { listenForStop } from '../../lib/cli/signals.js';
 
 const READY_WITHIN_MS = 15_000;
 const DEFAULT_DRAIN_MS = 30_000;
 
-export default class DaemonRestart extends BaseCommand<typeof DaemonRestart> {
+export default class DaemonRestart extends ServiceCommand<typeof DaemonRestart> {
   static override summary = 'Restart the daemon where it listens now';
   static override description =
     'Addresses and ports stay as they are unless a flag changes them. Nodes reconnect by themselves. It is started when it did not run.';
@@ -46,13 +46,22 @@ export default class DaemonRestart extends BaseCommand<typeof DaemonRestart> {
           onWaiting: (count) => this.output.say(`  waiting for ${plural(count, 'dispatch', 'dispatches')} …`),
         });
       }
-      await startDaemonProcess({
-        root: this.config.root,
-        args: startFlags(flags),
-        logFile: join(this.directories.logs, 'daemon.log'),
-        timeoutMs: READY_WITHIN_MS,
-        signal: stop.signal,
-      });
+      const service = this.daemonService();
+      if (service.installed() !== null) {
+        if (Object.keys(wanted).length > 0)
+          this.output.warn(
+            'The service listens where it was installed to; to change that: palyra daemon install --listen <address>',
+          );
+        await service.start({ timeoutMs: READY_WITHIN_MS, signal: stop.signal });
+      } else {
+        await startDaemonProcess({
+          root: this.config.root,
+          args: startFlags(flags),
+          logFile: join(this.directories.logs, 'daemon.log'),
+          timeoutMs: READY_WITHIN_MS,
+          signal: stop.signal,
+        });
+      }
     } finally {
       stop.dispose();
     }

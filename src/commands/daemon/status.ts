@@ -1,6 +1,8 @@
 import { PalyraError } from '../../lib/base/errors.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { daemonDocument, daemonReport } from '../../lib/cli/daemon-report.js';
+import { thisService } from '../../lib/cli/service/service-command.js';
+import { serviceSentence } from '../../lib/cli/service/service-view.js';
 import { humanFingerprintOf } from '../../lib/cli/fingerprint.js';
 
 /** Not an error of this command: that it does not run is the answer. */
@@ -12,17 +14,19 @@ export default class DaemonStatusCommand extends BaseCommand<typeof DaemonStatus
   static override examples = ['<%= config.bin %> daemon status', '<%= config.bin %> daemon status --json'];
 
   async run() {
+    const service = await thisService('daemon', this.directories);
     try {
       const client = this.client();
       const [status, ca] = [await client.daemonStatus(), await client.caCertificate()];
       for (const line of daemonReport(status, humanFingerprintOf(ca), Date.now())) this.output.result(line);
-      return daemonDocument(status);
+      if (service !== null) this.output.result(`${'  service'.padEnd(15)}${serviceSentence(service, Date.now())}`);
+      return { ...daemonDocument(status), service };
     } catch (error) {
       if (PalyraError.from(error).reason !== 'DAEMON_NOT_RUNNING') throw error;
       process.exitCode = EXIT_NOT_RUNNING;
       this.output.result('○ not running');
       this.output.say('  Start it: palyra daemon start');
-      return { schema: 'palyra.daemon.status/v1', running: false };
+      return { schema: 'palyra.daemon.status/v1', running: false, service };
     }
   }
 }

@@ -1,4 +1,5 @@
 import { BaseCommand } from '../../lib/cli/base-command.js';
+import { thisService } from '../../lib/cli/service/service-command.js';
 import { nodeStatusDocument, nodeStatusReport } from '../../lib/cli/node-status.js';
 
 export default class NodeStatus extends BaseCommand<typeof NodeStatus> {
@@ -12,13 +13,14 @@ export default class NodeStatus extends BaseCommand<typeof NodeStatus> {
       import('../../lib/node/join.js'),
     ]);
     const pairing = await readPairing(this.directories.nodeState);
+    const service = await thisService('node', this.directories);
     const host = await readHostStatus(this.directories.nodeSocketPath);
     if (pairing === null) {
       this.output.result('○ not paired');
       this.output.say('  Join a daemon: palyra node run <link or host>');
     } else {
-      for (const line of nodeStatusReport(pairing, host, Date.now())) this.output.result(line);
+      for (const line of nodeStatusReport(pairing, host, Date.now(), service)) this.output.result(line);
     }
-    return nodeStatusDocument(pairing, host, Date.now());
+    return nodeStatusDocument(pairing, host, Date.now(), service);
   }
 }

@@ -13,7 +13,7 @@ than the role of its operator. Scopes: daemon:read, daemon:write, nodes:read, no
 dispatches:write, invites:read, invites:write, approvals:read, approvals:decide, audit:read, events:read, metrics:read, operators:read,
 operators:write, tokens:read, tokens:write.`;
   static override examples = [
-    '<%= config.bin %> tokens create ci --scope nodes:read,invoke:echo,dispatches:read --expires 30d --out ./token',
+    '<%= config.bin %> tokens create ci --scope nodes:read,invoke:echo --expires 30d --out ./token',
     '<%= config.bin %> tokens create metrics --scope metrics:read --expires 365d --json',
   ];
   static override args = { name: Args.string({ required: true, description: 'What it is for' }) };

@@ -297,6 +297,8 @@ export interface DispatchRecord {
   /** Latest phase known before the link was lost or the cancel was asked. */
   readonly phase: 'offered' | 'mediation' | 'running' | null;
   readonly requestedBy: string;
+  /** Public id of the session or token it was asked with; absent over the local socket. */
+  readonly requestedWith?: string;
   readonly idempotencyKey: string | null;
   /** SHA-256 over capability and input; hex. */
   readonly requestHash: string;

@@ -46,12 +46,6 @@ export const PAIRING_REASONS = reasons({
     hint: 'The node begins a new one by itself',
     retrySafe: true,
   },
-  QUIC_UNAVAILABLE: {
-    code: 'FAILED_PRECONDITION',
-    exit: 78,
-    title: 'QUIC cannot be used here',
-    hint: 'Let palyra choose (--transport auto), or use --transport grpc or --transport poll',
-  },
   PAIRING_REJECTED: {
     code: 'PERMISSION_DENIED',
     exit: 78,

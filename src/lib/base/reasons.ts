@@ -9,6 +9,8 @@ import { ACCESS_REASONS } from './reasons-access.js';
 import { DAEMON_REASONS } from './reasons-daemon.js';
 import { DISPATCH_REASONS } from './reasons-dispatch.js';
 import { PAIRING_REASONS } from './reasons-pairing.js';
+import { QUIC_REASONS } from './reasons-quic.js';
+import { SERVICE_REASONS } from './reasons-service.js';
 
 export { CODES } from './reason-row.js';
 export type { Code } from './reason-row.js';
@@ -30,6 +32,11 @@ const COMMON_REASONS = reasons({
     code: 'INVALID_ARGUMENT',
     title: 'This needs a confirmation and nobody can be asked here',
     hint: 'Add --yes',
+  },
+  TERMINAL_REQUIRED: {
+    code: 'INVALID_ARGUMENT',
+    title: 'palyra tui needs a terminal',
+    hint: 'For scripts: palyra nodes list --watch [--json]',
   },
   LINK_MALFORMED: {
     code: 'INVALID_ARGUMENT',
@@ -128,7 +135,15 @@ const COMMON_REASONS = reasons({
   },
 });
 
-const TABLE = { ...COMMON_REASONS, ...ACCESS_REASONS, ...DAEMON_REASONS, ...PAIRING_REASONS, ...DISPATCH_REASONS };
+const TABLE = {
+  ...COMMON_REASONS,
+  ...ACCESS_REASONS,
+  ...DAEMON_REASONS,
+  ...PAIRING_REASONS,
+  ...DISPATCH_REASONS,
+  ...QUIC_REASONS,
+  ...SERVICE_REASONS,
+};
 
 /** Every reason palyra can give. Names are stable for ever; titles and hints may be reworded. */
 export const REASONS: { readonly [R in keyof typeof TABLE]: ReasonRow } = TABLE;

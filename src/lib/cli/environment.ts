@@ -23,6 +23,7 @@ export function takeVariable(name: string, env: NodeJS.ProcessEnv = process.env)
 
 /** The variables this version understands; another `PALYRA_…` name is most likely a typo and gets a warning. */
 export const VARIABLES: readonly string[] = [
+  'PALYRA_A11Y',
   'PALYRA_CAPABILITY_MODULES',
   'PALYRA_CONFIG',
   'PALYRA_CONTEXT',

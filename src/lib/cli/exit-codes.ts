@@ -3,7 +3,7 @@ import { TERMINAL_STATES, type DispatchStateName } from '../base/model.js';
 
 export const EXIT_CODES: readonly { readonly code: number; readonly meaning: string; readonly retry: string }[] = [
   { code: 0, meaning: 'done; also: it was already so, or the list is empty', retry: '' },
-  { code: 1, meaning: 'an unexpected error', retry: 'look first' },
+  { code: 1, meaning: 'an unexpected error; also: doctor found a problem', retry: 'look first' },
   { code: 2, meaning: 'flags, arguments, input or a missing --yes; nothing was sent', retry: 'after a correction' },
   { code: 3, meaning: 'not found or ambiguous', retry: 'after a correction' },
   { code: 4, meaning: 'not logged in, or not allowed', retry: 'after a login' },

@@ -11,6 +11,7 @@ export interface NodeSummary {
   readonly state: string;
   readonly since: string;
   readonly daemon: { readonly name: string; readonly endpoint: string | null };
+  readonly lastError?: { readonly reason: string; readonly message: string } | null;
 }
 
 /** Null when no node runs here, or what answers is not one. */
@@ -18,6 +19,8 @@ export function readNodeSummary(path: string): Promise<NodeSummary | null> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect(path);
+    // Saying nothing more at once: the status is what is asked for.
+    socket.once('connect', () => socket.end());
     const finish = (summary: NodeSummary | null) => {
       socket.destroy();
       resolve(summary);

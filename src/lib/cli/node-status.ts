@@ -2,6 +2,7 @@
 import { longDuration } from './durations.js';
 import type { HostMoment } from './host-story.js';
 import { certificateView, dayOf, type CertificateFacts } from './join-report.js';
+import { serviceSentence, type ServiceView } from './service/service-view.js';
 import { printable } from './text.js';
 
 export interface PairingFacts {
@@ -22,17 +23,28 @@ export interface HostFacts extends HostMoment {
   readonly running: number;
 }
 
-export function nodeStatusReport(pairing: PairingFacts, host: HostFacts | null, now: number): string[] {
+export function nodeStatusReport(
+  pairing: PairingFacts,
+  host: HostFacts | null,
+  now: number,
+  service: ServiceView | null = null,
+): string[] {
   const { daysLeft } = certificateView(pairing.certificate, now);
-  const lines = host === null ? [stoppedLine(pairing)] : hostLines(host, now);
+  const lines = host === null ? [stoppedLine(pairing, service !== null)] : hostLines(host, now);
+  if (service !== null) lines.push(`  service      ${serviceSentence(service, now)}`);
   return [...lines, `  certificate  ${daysLeft} days left, until ${dayOf(pairing.certificate.notAfter)}`].map(
     printable,
   );
 }
 
-export function nodeStatusDocument(pairing: PairingFacts | null, host: HostFacts | null, now: number) {
+export function nodeStatusDocument(
+  pairing: PairingFacts | null,
+  host: HostFacts | null,
+  now: number,
+  service: ServiceView | null = null,
+) {
   const schema = 'palyra.node.status/v1';
-  if (pairing === null) return { schema, paired: false, connection: null };
+  if (pairing === null) return { schema, paired: false, connection: null, service };
   return {
     schema,
     paired: !pairing.revoked,
@@ -41,7 +53,7 @@ export function nodeStatusDocument(pairing: PairingFacts | null, host: HostFacts
     daemon: { name: pairing.daemonName, url: pairing.publicEndpoint, endpoint: host?.daemon.endpoint ?? null },
     connection: host === null ? null : connectionOf(host),
     process: host === null ? null : { pid: host.pid, version: host.version, running: host.running },
-    service: null,
+    service,
     certificate: certificateView(pairing.certificate, now),
     capabilities: (host?.capabilities ?? []).map((name) => ({ name, enabled: true })),
   };
@@ -51,10 +63,10 @@ function connectionOf({ state, since, transport, rttMs, attempts, nextTryAt, las
   return { state, since, transport, rttMs, attempts, nextTryAt, lastError };
 }
 
-function stoppedLine({ name, daemonName, revoked }: PairingFacts): string {
+function stoppedLine({ name, daemonName, revoked }: PairingFacts, isService: boolean): string {
   if (revoked)
     return `○ removed      "${name}" is no longer a node of ${daemonName} · pair it again: palyra node run <link>`;
-  return `○ not running  "${name}" of ${daemonName} · start it: palyra node run`;
+  return `○ not running  "${name}" of ${daemonName} · start it: palyra node ${isService ? 'start' : 'run'}`;
 }
 
 function hostLines(host: HostFacts, now: number): string[] {

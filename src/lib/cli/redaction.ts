@@ -3,6 +3,8 @@ const SECRET_NAME =
   /^(?:code|token|key|password|secret|cookie|authorization|pem|proof|link|input)$|(?<!status|exit|error|grpc)(?:Code|Token|Key|Password|Secret|Cookie|Pem|Proof|Link)$/;
 const INVITE_PATH = /\/j\/[0-9a-z-]{8,}/gi;
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
+/** The user part of a URL; a proxy's holds its password. */
+const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]+@/gi;
 const MAX_DEPTH = 6;
 
 export const REDACTED = '[redacted]';
@@ -19,5 +21,5 @@ export function redact(value: unknown, depth = 0): unknown {
 }
 
 export function redactText(text: string): string {
-  return text.replace(INVITE_PATH, '/j/…').replace(PRIVATE_KEY, REDACTED);
+  return text.replace(INVITE_PATH, '/j/…').replace(PRIVATE_KEY, REDACTED).replace(URL_CREDENTIALS, '$1…@');
 }

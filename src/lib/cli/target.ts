@@ -83,7 +83,9 @@ export function assertHere(id: string, flags: TargetFlags): void {
 }
 
 export function isAboutThisMachine(id: string): boolean {
-  return id === 'status' || id.startsWith('daemon:') || (id.startsWith('node:') && id !== 'node:pair');
+  return (
+    ['status', 'doctor'].includes(id) || id.startsWith('daemon:') || (id.startsWith('node:') && id !== 'node:pair')
+  );
 }
 
 function exists(path: string): Promise<boolean> {

@@ -34,13 +34,19 @@ export function isOwner(caller: Caller): boolean {
  * What a credential was limited to. A route that asks for `invoke` lets in who may invoke anything at all; the handler asks again for the capability.
  * Throws SCOPE_MISSING.
  */
-export function assertScope(caller: Caller, scope: Route['scope'] | `invoke:${string}`): void {
-  if (caller.kind !== 'operator' || scope === null || scope === 'session') return;
-  const granted = caller.scopes ?? null;
-  if (holdsScope(granted, scope)) return;
-  if (scope === 'invoke' && granted?.some((held) => held.startsWith('invoke:')) === true) return;
-  throw new PalyraError('SCOPE_MISSING', { detail: scope, details: { scope } });
+export function assertScope(caller: Caller, scope: AskedScope): void {
+  if (!hasScope(caller, scope)) throw new PalyraError('SCOPE_MISSING', { detail: scope ?? '', details: { scope } });
 }
+
+export function hasScope(caller: Caller, scope: AskedScope): boolean {
+  if (caller.kind !== 'operator' || scope === null || scope === 'session') return true;
+  const granted = caller.scopes ?? null;
+  return (
+    holdsScope(granted, scope) || (scope === 'invoke' && granted?.some((held) => held.startsWith('invoke:')) === true)
+  );
+}
+
+type AskedScope = Route['scope'] | `invoke:${string}`;
 
 export type GrpcPort = 'public' | 'node-rpc';
 

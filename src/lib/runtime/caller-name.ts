@@ -12,3 +12,8 @@ export function callerName(caller: Caller): string {
       return 'anonymous';
   }
 }
+
+/** The session or token a caller came with; undefined over the local socket and for devices. */
+export function credentialOf(caller: Caller): string | undefined {
+  return caller.kind === 'operator' ? caller.credential : undefined;
+}

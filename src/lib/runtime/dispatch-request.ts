@@ -24,7 +24,10 @@ const DELIVERY_MARGIN_MS = 5_000;
 const PERSON_MS = 60_000;
 
 /** Throws NODE_NOT_TRUSTED, CAPABILITY_NOT_FOUND, CAPABILITY_NOT_GRANTED or INPUT_INVALID. */
-export function planDispatch(node: NodeRecord, request: DispatchRequest): Omit<NewDispatch, 'id' | 'requestedBy'> {
+export function planDispatch(
+  node: NodeRecord,
+  request: DispatchRequest,
+): Omit<NewDispatch, 'id' | 'requestedBy' | 'requestedWith'> {
   if (node.trust === 'revoked') throw new PalyraError('NODE_NOT_TRUSTED', { detail: node.name });
   const descriptor = node.announced.find((candidate) => candidate.name === request.capability);
   if (descriptor === undefined) {

@@ -45,6 +45,7 @@ export interface NewDispatch {
   readonly idempotent: boolean;
   readonly sideEffects: DispatchRecord['sideEffects'];
   readonly requestedBy: string;
+  readonly requestedWith?: string | undefined;
   readonly idempotencyKey: string | null;
   readonly runTimeoutMs: number;
   /** From now until it must be over. */
@@ -102,6 +103,7 @@ export class Mailbox {
       storeId: null,
       phase: null,
       requestedBy: request.requestedBy,
+      ...(request.requestedWith === undefined ? {} : { requestedWith: request.requestedWith }),
       idempotencyKey: request.idempotencyKey,
       requestHash,
       queuedAt: wall,

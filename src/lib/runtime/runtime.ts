@@ -6,7 +6,7 @@
  */
 import { monotonicFactory } from 'ulid';
 import { Access } from './access.js';
-import { callerName } from './caller-name.js';
+import { callerName, credentialOf } from './caller-name.js';
 import { Approvals } from './approvals.js';
 import { RuntimeCore } from './core.js';
 import type { RuntimeDeps, RuntimeOptions } from './core.js';
@@ -294,13 +294,22 @@ export class NodeRuntime {
     const tx = this.#core.begin();
     let record;
     try {
-      record = this.#core.mailbox.enqueue(tx, { ...plan, id: `dsp_${this.#ulid()}`, requestedBy: callerName(caller) });
+      const by = { requestedBy: callerName(caller), requestedWith: credentialOf(caller) };
+      record = this.#core.mailbox.enqueue(tx, { ...plan, id: `dsp_${this.#ulid()}`, ...by });
     } catch (error) {
       if (!(error instanceof PalyraError) || error.reason !== 'NODE_OFFLINE') throw error;
       throw describeOffline(this.#core.nodeView(node), tx.now.wall);
     }
     await this.#core.commit(tx);
     return toDispatchView(this.#core.tables.dispatches.get(record.id) ?? record, node.name);
+  }
+
+  /** Throws DISPATCH_NOT_FOUND for what was asked for with another credential: who may only see their own does not learn what else there is. */
+  assertRequestedWith(caller: Caller, id: string): void {
+    const credential = credentialOf(caller);
+    if (credential === undefined || this.#core.tables.dispatches.get(id)?.requestedWith !== credential) {
+      throw new PalyraError('DISPATCH_NOT_FOUND', { detail: id });
+    }
   }
 
   /** Throws DISPATCH_NOT_FOUND. */

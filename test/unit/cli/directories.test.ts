@@ -9,6 +9,7 @@ describe('directories', () => {
     const paths = directoriesOf({ PALYRA_HOME: '/srv/p', XDG_STATE_HOME: '/elsewhere' }, LINUX);
     assert.deepEqual(paths, {
       config: '/srv/p/config',
+      data: '/srv/p/data',
       daemonState: '/srv/p/state/daemon',
       nodeState: '/srv/p/state/node',
       credentials: '/srv/p/state/credentials',
@@ -29,6 +30,7 @@ describe('directories', () => {
     const unset = directoriesOf({ PALYRA_HOME: '', XDG_STATE_HOME: 'relative', XDG_RUNTIME_DIR: '' }, LINUX);
     assert.equal(unset.daemonState, '/home/eva/.local/state/palyra/daemon');
     assert.equal(unset.socketPath, '/home/eva/.local/state/palyra/run/daemon.sock');
+    assert.equal(unset.data, '/home/eva/.local/share/palyra');
   });
 
   it('use what macOS and Windows have', () => {
@@ -36,6 +38,23 @@ describe('directories', () => {
     assert.equal(mac.nodeState, '/Users/eva/Library/Application Support/palyra/node');
     const windows = directoriesOf({ LOCALAPPDATA: 'C:\\L' }, { ...LINUX, platform: 'win32' });
     assert.equal(windows.socketPath, '\\\\.\\pipe\\palyra-eva-daemon');
+  });
+
+  it('find the socket of a service that has no session when we have one, and the other way round', () => {
+    const env = { XDG_RUNTIME_DIR: '/run/user/1000' };
+    const there = '/home/eva/.local/state/palyra/run/node.sock';
+    const usual = '/run/user/1000/palyra/node.sock';
+    assert.equal(directoriesOf(env, LINUX, (path) => path === there).nodeSocketPath, there);
+    assert.equal(directoriesOf(env, LINUX, () => true).nodeSocketPath, usual);
+    assert.equal(directoriesOf(env, LINUX, () => false).nodeSocketPath, usual);
+    // The other way round: a user service has a session, a shell after su or a job has none.
+    const seen = (path: string) => path === usual;
+    assert.equal(directoriesOf({}, { ...LINUX, uid: 1000 }, seen).nodeSocketPath, usual);
+    assert.equal(directoriesOf({}, { ...LINUX, uid: 1001 }, seen).nodeSocketPath, there);
+    assert.equal(
+      directoriesOf({ PALYRA_HOME: '/srv/p' }, LINUX, (path) => path !== '/srv/p/run/node.sock').nodeSocketPath,
+      '/srv/p/run/node.sock',
+    );
   });
 
   it('refuse a socket path that the system would cut', () => {

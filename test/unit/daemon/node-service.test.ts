@@ -177,7 +177,7 @@ describe('the node service', () => {
     await link.next('welcome');
     const startedAt = performance.now();
     assert.equal((await api({ method: 'DELETE', path: '/v1/nodes/one' })).status, 200);
-    assert.match((await link.next('revoked')).message, /removed/);
+    assert.match((await link.next('revoked')).message, /no longer trusted/);
     assert.equal(await link.ended, 'NODE_REVOKED');
     assert.ok(performance.now() - startedAt < 1000);
     const again = node.client();

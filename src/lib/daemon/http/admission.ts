@@ -6,8 +6,9 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { PalyraError } from '../../base/errors.js';
+import type { Caller } from '../../base/model.js';
 import type { Route } from '../../wire/http/routes.js';
-import { assertAllowed, assertScope } from '../policy.js';
+import { assertAllowed, assertScope, hasScope } from '../policy.js';
 import type { Authenticator, Identity } from './authenticator.js';
 import type { Entry } from './router.js';
 import { assertContract, assertOwnSite } from './site-check.js';
@@ -36,10 +37,15 @@ export function admit(
       if (route.access !== 'anonymous') identity = authenticator.identify(incoming) ?? identity;
     }
     assertAllowed(identity.caller, route.access);
-    assertScope(identity.caller, route.scope);
+    assertScopeOf(identity.caller, route);
     if (!route.safe) identity.assertCsrf();
     return { identity, refusal: null };
   } catch (error) {
     return { identity, refusal: PalyraError.from(error) };
   }
+}
+
+/** Who may come for their own things alone is let in; the handler looks whose they are. */
+function assertScopeOf(caller: Caller, { scope, scopeForOwn }: Route): void {
+  if (scopeForOwn === undefined || !hasScope(caller, scopeForOwn)) assertScope(caller, scope);
 }

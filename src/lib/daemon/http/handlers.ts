@@ -18,7 +18,7 @@ import type { DaemonConfig } from '../config.js';
 import type { Exposure } from '../exposure.js';
 import type { AuditLog } from '../audit-log.js';
 import type { InviteDesk } from '../invites.js';
-import { assertScope } from '../policy.js';
+import { assertScope, hasScope } from '../policy.js';
 import type { LoginDesk } from '../login-desk.js';
 import type { LoginQueue } from '../login-queue.js';
 import { accessHandlers } from './access-routes.js';
@@ -150,15 +150,19 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       const settled = body.wait ? runtime.awaitSettled(dispatch.id, { timeoutMs, signal }) : dispatch;
       return { dispatch: (await Promise.all([settled, told]))[0] };
     },
-    'dispatches.show': async ({ param, query, signal }) => {
+    'dispatches.show': async ({ caller, param, query, signal }) => {
       const id = param('id');
+      if (!hasScope(caller, 'dispatches:read')) runtime.assertRequestedWith(caller, id);
       const { waitMs } = query;
       const waits = waitMs !== undefined && waitMs > 0;
       return {
         dispatch: waits ? await runtime.awaitSettled(id, { timeoutMs: waitMs, signal }) : runtime.dispatchView(id),
       };
     },
-    'dispatches.cancel': async ({ caller, param }) => runtime.cancelDispatch(caller, param('id')),
+    'dispatches.cancel': async ({ caller, param }) => {
+      if (!hasScope(caller, 'dispatches:write')) runtime.assertRequestedWith(caller, param('id'));
+      return runtime.cancelDispatch(caller, param('id'));
+    },
 
     'invites.create': async ({ caller, body, note }) => {
       const invite = await invites.create(caller, body);

@@ -52,7 +52,7 @@ const DESCRIPTION = `The control plane of a palyra daemon. Requests are strict, 
 Over the daemon's local Unix socket the caller is its owner, without any credential. Over TCP it is whoever the one credential of the request stands for:
 a session, by its cookie (POST /v1/session begins one), or a token. A mutation by a session carries the csrfToken of GET /v1/session in the header
 ${CSRF_HEADER}. A credential that is not accepted is refused, and so is a request with two; operations for anybody look at none. What a token may do is limited
-by its scopes (x-palyra-scope) and by the role of its operator (x-palyra-access).
+by its scopes (x-palyra-scope; x-palyra-scope-for-own: enough for what was made with the same token) and by the role of its operator (x-palyra-access).
 
 Every answer carries the header ${CONTRACT_HEADER}; a request may carry it too and is refused when the number differs.`;
 
@@ -133,6 +133,7 @@ function operation(id: RouteId, route: Route, components: Components): Json {
     description: `${WHO[route.access]}${route.waits === true ? ' May wait as long as the request asks for before it answers.' : ''}`,
     'x-palyra-access': route.access,
     ...(route.scope === null ? {} : { 'x-palyra-scope': route.scope }),
+    ...(route.scopeForOwn === undefined ? {} : { 'x-palyra-scope-for-own': route.scopeForOwn }),
     security: securityOf(route),
     parameters: [...pathParameters(route.path), ...query, ...(takesKey(route) ? [IDEMPOTENCY_KEY] : [])],
     ...(body === null || isEmpty(body) ? {} : { requestBody: requestBody(body) }),

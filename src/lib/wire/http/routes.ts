@@ -26,6 +26,8 @@ export interface Route {
   readonly access: Access;
   /** What a token must have been given to come here; null where no credential is needed, `session` for one's own session. */
   readonly scope: Scope | 'session' | null;
+  /** With this scope alone one may come here for what one made with the same credential. */
+  readonly scopeForOwn?: Scope;
   /** True: no effect, may be repeated by the client. */
   readonly safe: boolean;
   readonly summary: string;
@@ -129,6 +131,7 @@ export const ROUTES = routes({
     path: '/v1/dispatches/{id}',
     access: 'viewer',
     scope: 'dispatches:read',
+    scopeForOwn: 'invoke',
     safe: true,
     waits: true,
     summary: 'One dispatch; with waitMs, when it is settled',
@@ -138,6 +141,7 @@ export const ROUTES = routes({
     path: '/v1/dispatches/{id}/cancel',
     access: 'operator',
     scope: 'dispatches:write',
+    scopeForOwn: 'invoke',
     safe: false,
     summary: 'Asks the node to stop a dispatch',
   },

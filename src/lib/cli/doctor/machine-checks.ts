@@ -1,0 +1,158 @@
+/** Checks of the machine under palyra: versions, directories, disk, leftovers of processes that died, proxies, plugins. */
+import { chmod, rm, stat, statfs } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { Directories } from '../directories.js';
+import { readVariable, type Environment } from '../environment.js';
+import type { Check, Finding } from './check.js';
+import type { PairingFacts } from './pairing-facts.js';
+
+export interface MachineFacts {
+  readonly directories: Directories;
+  readonly version: string;
+  readonly nodeVersion: string;
+  readonly env: Environment;
+  readonly pairing: () => Promise<PairingFacts | null>;
+  readonly pluginFailures: () => Promise<readonly { readonly plugin: string; readonly message: string }[]>;
+}
+
+const HAS_MODES = process.platform !== 'win32';
+const MEBIBYTE = 1024 * 1024;
+/** A journal and its snapshot fit; below it the next write may not. */
+const LITTLE_SPACE_BYTES = 500 * MEBIBYTE;
+const NO_SPACE_BYTES = 50 * MEBIBYTE;
+const CONNECT_WITHIN_MS = 1_000;
+
+export function machineChecks(facts: MachineFacts): Check[] {
+  const { directories, version, nodeVersion, pluginFailures } = facts;
+  return [
+    {
+      id: 'palyra.version',
+      run: async () => versionFinding(version, nodeVersion),
+    },
+    {
+      id: 'state.permissions',
+      run: () => permissionsFinding([directories.nodeState, directories.daemonState, directories.logs]),
+    },
+    { id: 'state.disk', run: () => diskFinding([directories.nodeState, directories.daemonState]) },
+    { id: 'state.leftovers', run: () => leftoversFinding([directories.socketPath, directories.nodeSocketPath]) },
+    {
+      id: 'network.proxy',
+      run: async () => proxyFinding(facts.env, (await facts.pairing())?.publicEndpoint ?? null),
+    },
+    {
+      id: 'plugins.capabilities',
+      async run() {
+        const failures = await pluginFailures();
+        const [first] = failures;
+        if (first === undefined) return { status: 'pass', detail: 'every plugin loads' };
+        const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
+        return {
+          status: 'warn',
+          detail: `plugin ${first.plugin} failed to load: ${first.message}${more}`,
+          fix: 'Update or remove the plugin',
+        };
+      },
+    },
+  ];
+}
+
+export function versionFinding(version: string, nodeVersion: string): Finding {
+  const [major = 0, minor = 0] = nodeVersion.replace(/^v/, '').split('.').map(Number);
+  const detail = `palyra ${version}, Node ${nodeVersion}`;
+  return major > 20 || (major === 20 && minor >= 19)
+    ? { status: 'pass', detail }
+    : { status: 'fail', detail: `${detail}: palyra needs Node 20.19 or newer`, fix: 'Install a newer Node' };
+}
+
+async function permissionsFinding(paths: readonly string[]): Promise<Finding> {
+  if (!HAS_MODES) return { status: 'skip', detail: 'the profile directory of the user protects the state' };
+  const open: string[] = [];
+  for (const path of paths) {
+    const found = await stat(path).catch(() => null);
+    if (found === null) continue;
+    if (found.uid !== process.geteuid?.())
+      return {
+        status: 'fail',
+        detail: `${path} belongs to another user (uid ${found.uid})`,
+        fix: 'Run palyra as its owner, or give it back with chown',
+      };
+    if ((found.mode & 0o077) !== 0) open.push(path);
+  }
+  if (open.length === 0) return { status: 'pass', detail: 'state directories are private' };
+  const repair = async () => {
+    for (const path of open) await chmod(path, 0o700);
+    return `made ${open.join(', ')} private`;
+  };
+  return { status: 'fail', detail: `others can enter ${open.join(', ')}`, fix: `chmod 700 ${open.join(' ')}`, repair };
+}
+
+async function diskFinding(paths: readonly string[]): Promise<Finding> {
+  let least = Infinity;
+  for (const path of paths) {
+    const { bavail, bsize } = await statfs(path).catch(() => ({ bavail: Infinity, bsize: 1 }));
+    least = Math.min(least, bavail * bsize);
+  }
+  if (least === Infinity) return { status: 'skip', detail: 'there is no state yet' };
+  const detail = `${Math.floor(least / MEBIBYTE)} MB free where the state is`;
+  if (least >= LITTLE_SPACE_BYTES) return { status: 'pass', detail };
+  return { status: least < NO_SPACE_BYTES ? 'fail' : 'warn', detail, fix: 'Free some space; palyra goes on by itself' };
+}
+
+async function leftoversFinding(sockets: readonly string[]): Promise<Finding> {
+  if (!HAS_MODES) return { status: 'skip', detail: 'pipes go with their process here' };
+  const dead: string[] = [];
+  for (const path of sockets) {
+    if ((await stat(path).catch(() => null)) !== null && !(await answers(path))) dead.push(path);
+  }
+  if (dead.length === 0) return { status: 'pass', detail: 'no sockets of processes that died' };
+  const repair = async () => {
+    for (const path of dead) if (!(await answers(path))) await rm(path, { force: true });
+    return `removed ${dead.join(', ')}`;
+  };
+  const detail = `left by a process that died: ${dead.join(', ')} (harmless; the next start replaces it)`;
+  return { status: 'warn', detail, fix: `rm ${dead.join(' ')}`, repair };
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const finish = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    // One that is there but busy is alive.
+    socket.setTimeout(CONNECT_WITHIN_MS, () => finish(true));
+    socket.once('connect', () => finish(true));
+    socket.once('error', (error: NodeJS.ErrnoException) => finish(error.code !== 'ECONNREFUSED'));
+  });
+}
+
+/** A proxy between a node and a daemon in the same network is rarely meant. The value is never shown: it may hold a password. */
+export function proxyFinding(env: Environment, endpoint: string | null): Finding {
+  const names = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].filter(
+    (name) => readVariable(name, env) !== undefined,
+  );
+  if (names.length === 0) return { status: 'pass', detail: 'no proxy is set' };
+  if (endpoint === null) return { status: 'skip', detail: `${names[0]} is set; this machine is not paired` };
+  const { hostname } = new URL(endpoint);
+  if (
+    isExcluded(hostname.replace(/^\[|\]$/g, ''), readVariable('NO_PROXY', env) ?? readVariable('no_proxy', env) ?? '')
+  )
+    return { status: 'pass', detail: `${names[0]} is set, and ${hostname} is in NO_PROXY` };
+  return {
+    status: 'warn',
+    detail: `${names[0]} is set; ${hostname} is not in NO_PROXY`,
+    fix: `export NO_PROXY=${hostname} when the daemon is reached without the proxy`,
+  };
+}
+
+/** `*`, a host, or a domain with all below it, with or without a leading dot; a port is ignored. */
+function isExcluded(host: string, list: string): boolean {
+  return list.split(/[\s,]+/).some((entry) => {
+    const name = entry
+      .toLowerCase()
+      .replace(/^\*?\./, '')
+      .replace(/:\d+$/, '');
+    return name !== '' && (name === '*' || host === name || host.endsWith(`.${name}`));
+  });
+}

@@ -1,0 +1,22 @@
+/** The machine's clock with a hand that can push it on: timers run in real time, what is asked for the time sees the steps. */
+import { systemClock, type Clock } from '../../src/lib/base/clock.js';
+
+export class SteppedClock implements Clock {
+  #ahead = 0;
+
+  now(): number {
+    return systemClock.now() + this.#ahead;
+  }
+
+  monotonic(): number {
+    return systemClock.monotonic() + this.#ahead;
+  }
+
+  schedule(delayMs: number, action: () => void): () => void {
+    return systemClock.schedule(delayMs, action);
+  }
+
+  step(ms: number): void {
+    this.#ahead += ms;
+  }
+}
