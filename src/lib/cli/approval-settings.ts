@@ -43,9 +43,7 @@ function take(settings: ApprovalSettings, { capability, what }: ApprovalKey, ent
   if (what === 'allow') {
     const isList =
       Array.isArray(value) && value.length <= MAX_PATTERNS && value.every((text) => typeof text === 'string');
-    settings.allow[capability] = isList
-      ? (value)
-      : refuse('it must be a list, such as ["https://*.corp.example/*"]');
+    settings.allow[capability] = isList ? value : refuse('it must be a list, such as ["https://*.corp.example/*"]');
   } else if (what === 'wait') {
     settings.wait[capability] = typeof value === 'boolean' ? value : refuse('it must be true or false');
   } else {
