@@ -170,16 +170,23 @@ export class MediationDesk implements Mediator {
     const say = (channel: ChannelName) =>
       request.onAsking({ channel, timeLeftMs: Math.max(1, question.expiresAt - clock.now()) });
     const unheard = new Deferred<null>();
+    let onlyShell = false;
     void this.#show(waiting, entry, over.signal, say).then((isShown) => {
       if (isShown || over.signal.aborted) return;
+      onlyShell = true;
       if (hasShell()) say('shell');
       else unheard.resolve(null);
+    });
+    // Whoever watched has left: nobody sees it any more.
+    const unlisten = this.onChange(() => {
+      if (onlyShell && !hasShell()) unheard.resolve(null);
     });
     try {
       return await Promise.race([entry.given.promise, unheard.promise]);
     } finally {
       over.abort(new Error('The question is over'));
       stopTimer();
+      unlisten();
       signal.removeEventListener('abort', onAbort);
       this.#open.delete(id);
       this.#changed();
