@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { run, settings } from '@oclif/core';
 import { readVariable, VARIABLES } from './lib/cli/environment.js';
 import { LEADING_FLAGS, LEADING_VALUE_FLAGS } from './lib/cli/flags.js';
-import { processOutput } from './lib/cli/process-output.js';
+import { flushOutput, processOutput } from './lib/cli/process-output.js';
 import { closest } from './lib/cli/text.js';
 import { exitRequest, toPalyraError } from './lib/cli/usage-errors.js';
 
@@ -45,7 +45,7 @@ export async function main(root: string, argv: readonly string[] = process.argv.
   } catch (error) {
     fail(error);
   }
-  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  await flushOutput();
   process.exit(process.exitCode ?? 0);
 }
 
@@ -71,11 +71,4 @@ function warnAboutVariables(warn: (text: string) => void): void {
     const near = closest(name, VARIABLES);
     warn(`${name} is not a variable of palyra${near === null ? '' : `; did you mean ${near}?`}`);
   }
-}
-
-function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    if (stream.destroyed || stream.writableLength === 0) resolve();
-    else stream.write('', () => resolve());
-  });
 }

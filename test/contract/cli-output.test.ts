@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { assertDocument } from '../support/document-schemas.js';
 import { Sandbox } from '../support/palyra.js';
 
@@ -76,6 +78,17 @@ describe('output of the command line', function () {
       assertDocument(document);
       assert.deepEqual(document.warnings, [], args.join(' '));
     }
+  });
+
+  it('waits for a reader that is slow: a document is whole or not there', async () => {
+    const child = spawn(process.execPath, ['bin/run.js', 'schema', '--commands', '--json'], { stdio: 'pipe' });
+    child.stdout.pause();
+    // Much more than a pipe holds; time enough for a process that does not wait to be gone.
+    await sleep(2500);
+    let text = '';
+    for await (const chunk of child.stdout) text += String(chunk);
+    assert.ok(text.length > 100_000);
+    assertDocument(JSON.parse(text));
   });
 
   it('prints the schema of every document as it is published, and the command line as it is typed', async () => {

@@ -5,10 +5,13 @@
 import { Output, wantsJson, type Stream } from './output.js';
 
 let output: Output | null = null;
+/** The streams' own ways to write, whoever holds them since. */
+let own: readonly NodeJS.WriteStream['write'][] = [];
 
 /** The output of the process, made on first use. */
 export function processOutput(argv: readonly string[] = process.argv.slice(2)): Output {
   if (output === null) {
+    own = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream) as typeof stream.write);
     const streams = { stdout: direct(process.stdout), stderr: direct(process.stderr) };
     output = new Output(streams, argv);
     if (wantsJson(argv)) {
@@ -17,6 +20,21 @@ export function processOutput(argv: readonly string[] = process.argv.slice(2)): 
     }
   }
   return output;
+}
+
+/** Resolves when the system has taken everything that was written: a large document for a slow reader waits in this process. */
+export async function flushOutput(): Promise<void> {
+  const streams = [process.stdout, process.stderr];
+  await Promise.all(
+    streams.map(
+      (stream, index) =>
+        new Promise<void>((resolve) => {
+          if (stream.destroyed || stream.writableLength === 0) resolve();
+          // An empty write ends after all that came before it.
+          else (own[index] ?? stream.write.bind(stream))('', () => resolve());
+        }),
+    ),
+  );
 }
 
 function direct(stream: NodeJS.WriteStream): Stream {
