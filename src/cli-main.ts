@@ -2,6 +2,7 @@
  * The process around oclif: holds the output before anything is loaded, gives every failure its one form and code, and ends the process.
  * Commands handle their own errors (`base-command.ts`); what arrives here is an unknown command or something nobody expected.
  */
+import { Writable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { run, settings } from '@oclif/core';
 import { readVariable, VARIABLES } from './lib/cli/environment.js';
@@ -73,9 +74,10 @@ function warnAboutVariables(warn: (text: string) => void): void {
   }
 }
 
+/** Resolves when the reader has everything, however slowly it reads. The write of the class: under `--json` that of the stream goes nowhere. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.writableLength === 0) resolve();
-    else stream.write('', () => resolve());
+    else Writable.prototype.write.call(stream, '', 'utf8', () => resolve());
   });
 }
