@@ -25,6 +25,27 @@ const NEVER_BUNDLED = ['typescript', 'ts-node', 'tsx', 'pnpapi', 'react-devtools
 // Optional, with a native part that it looks for beside itself; it is installed next to us or not at all.
 const OPTIONAL = ['@matrixai/quic'];
 
+/**
+ * What libraries load as they start and nothing here needs; every command would pay for it. Node is kept from node:http2 by undici's own way of doing without it
+ * (it is never asked for HTTP/2), and oclif is told that this is not Windows Subsystem for Linux, which only changes a name that nobody reads. Measured on
+ * Node 20 as CPU of `nodes list`: together a tenth of what `node -e 0` takes and more.
+ */
+const LEFT_OUT = [
+  { module: /^node:http2$/, importer: /[\\/]node_modules[\\/]undici[\\/]/, contents: "throw new Error('left out');" },
+  { module: /^wsl-utils$/, importer: /[\\/]@oclif[\\/]core[\\/]/, contents: 'export const isWsl = false;' },
+];
+
+const leaveOut = {
+  name: 'leave-out',
+  setup({ onResolve, onLoad }) {
+    LEFT_OUT.forEach(({ module, importer: from, contents }, index) => {
+      const namespace = `left-out-${index}`;
+      onResolve({ filter: module }, ({ path, importer }) => (from.test(importer) ? { path, namespace } : undefined));
+      onLoad({ filter: /./, namespace }, () => ({ contents }));
+    });
+  },
+};
+
 export async function build() {
   const { build: bundle } = await import('esbuild');
   const target = mkdtempSync(join(root, '.dist-'));
@@ -51,6 +72,7 @@ export async function build() {
       jsx: 'automatic',
       banner: { js: BANNER },
       legalComments: 'linked',
+      plugins: [leaveOut],
       logLevel: 'warning',
     });
     execFileSync(

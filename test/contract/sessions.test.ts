@@ -240,6 +240,7 @@ describe('sessions over HTTP', function () {
         const { status, json } = await via({ path: '/healthz', headers: { [CONTRACT_HEADER]: '2' } });
         assert.deepEqual([status, json.reason], [409, 'CONTRACT_MISMATCH']);
         assert.equal((await via({ path: '/healthz', headers: { [CONTRACT_HEADER]: '1' } })).status, 200);
+        assert.deepEqual((await via({ path: '/readyz' })).json, { status: 'ready' });
       }
     });
 

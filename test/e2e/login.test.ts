@@ -4,6 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { assertDocument } from '../support/document-schemas.js';
 import { HttpsServer } from '../support/https-server.js';
+import { askTls } from '../support/login-client.js';
 import { Sandbox, type Document, type RunningProcess, type RunOptions } from '../support/palyra.js';
 import { secretsBelow, textSecret, type Secret } from '../support/secret-search.js';
 
@@ -266,10 +267,15 @@ describe('the command line on another machine', function () {
 
   it('ends the session at logout: the old cookie is refused', async () => {
     const kept = readFileSync(credentialFile('nas'), 'utf8');
+    const copy = { cookie: `__Host-palyra=${/"value":"([^"]+)"/.exec(kept)?.[1] ?? ''}` };
+    assert.equal((await askTls(Number(port), { path: '/v1/nodes', headers: copy })).status, 200);
     const { document } = await json(['logout']);
     assert.deepEqual([document.context, document.changed, document.told], ['nas', true, true]);
     await failsWith(['nodes', 'list'], 4, 'UNAUTHENTICATED');
     assert.equal((await json(['logout'])).document.changed, false);
+    // By nothing but a request with the cookie, as somebody who copied it would.
+    const copied = await askTls(Number(port), { path: '/v1/nodes', headers: copy });
+    assert.deepEqual([copied.status, copied.json.reason], [401, 'SESSION_ENDED']);
     writeFileSync(credentialFile('nas'), kept, { mode: 0o600 });
     const { code, document: refused } = await json(['nodes', 'list']);
     assert.deepEqual([code, ['SESSION_ENDED', 'UNAUTHENTICATED'].includes(refused.error.code)], [4, true]);

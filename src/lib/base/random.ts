@@ -1,8 +1,9 @@
-/** Randomness as a dependency: cryptographic in a process, seeded in a property test. */
-import { randomBytes } from 'node:crypto';
-
+/**
+ * Randomness as a dependency: cryptographic in a process, seeded in a property test. From the global `crypto`, not from node:crypto: every client could
+ * need it, few do, and what is never used is not loaded.
+ */
 export interface Random {
-  /** `size` unpredictable bytes. */
+  /** `size` unpredictable bytes, at most 65,536. */
   bytes(size: number): Buffer;
   /** A number in [0, 1), for jitter only. */
   fraction(): number;
@@ -12,6 +13,10 @@ export const systemRandom: Random = {
   bytes: (size) => randomBytes(size),
   fraction: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
 };
+
+function randomBytes(size: number): Buffer {
+  return globalThis.crypto.getRandomValues(Buffer.alloc(size));
+}
 
 /**
  * Exponential back-off with full jitter: a delay drawn evenly from [0, min(cap, base * 2^attempt)], never below `floorMs`.

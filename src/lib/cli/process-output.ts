@@ -11,7 +11,7 @@ let own: readonly NodeJS.WriteStream['write'][] = [];
 /** The output of the process, made on first use. */
 export function processOutput(argv: readonly string[] = process.argv.slice(2)): Output {
   if (output === null) {
-    own = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream) as typeof stream.write);
+    own = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));
     const streams = { stdout: direct(process.stdout), stderr: direct(process.stderr) };
     output = new Output(streams, argv);
     if (wantsJson(argv)) {

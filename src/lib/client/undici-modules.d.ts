@@ -1,10 +1,8 @@
 /** Types of the parts of undici that are loaded one by one; undici itself has types for its index only. */
-declare module 'undici/lib/api/index.js' {
+declare module 'undici/lib/api/api-request.js' {
   import type { Dispatcher } from 'undici';
-  const api: {
-    request(this: Dispatcher, options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData>;
-  };
-  export default api;
+  function request(this: Dispatcher, options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData>;
+  export default request;
 }
 declare module 'undici/lib/core/errors.js' {
   import type { errors } from 'undici';

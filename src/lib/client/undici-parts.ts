@@ -3,7 +3,7 @@
  * more than everything else it does (measured on Node 20, importing: 58 ms whole, 36 ms in parts). The version is pinned; a test makes a real request.
  */
 import type { Dispatcher } from 'undici';
-import api from 'undici/lib/api/index.js';
+import request from 'undici/lib/api/api-request.js';
 import { UndiciError } from 'undici/lib/core/errors.js';
 import Client from 'undici/lib/dispatcher/client.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
@@ -15,5 +15,5 @@ export function requestOn(
   dispatcher: Dispatcher,
   options: Dispatcher.RequestOptions,
 ): Promise<Dispatcher.ResponseData> {
-  return api.request.call(dispatcher, options);
+  return request.call(dispatcher, options);
 }

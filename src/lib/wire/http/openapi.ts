@@ -80,6 +80,9 @@ const NAMES: Readonly<Record<string, z.ZodType>> = {
   Token: sessionSchemas.tokenView,
 };
 
+/** In place of the schema that names itself, which types generated from this document cannot always express. */
+const ANY_JSON: Json = { description: 'Any JSON value.' };
+
 const problem = z.object({
   type: z.string().describe('urn:palyra:error: and the reason.'),
   title: z.string(),
@@ -213,7 +216,7 @@ class Components {
     const { $schema: _, $defs, ...rest } = pointed(made) as Json & { $defs?: Record<string, Json> };
     for (const [name, part] of Object.entries($defs ?? {})) {
       const { id: _id, ...body } = part;
-      this.schemas[name] = body;
+      this.schemas[name] = name === 'JsonValue' ? ANY_JSON : body;
     }
     return rest;
   }
