@@ -166,7 +166,7 @@ export class QuicServer {
 
   stats(): QuicServerStats {
     return {
-      connections: this.#admission.places - this.#admission.handshaking,
+      connections: this.#admission.established,
       handshaking: this.#admission.handshaking,
       accepted: this.#counts.accepted,
       refused: { ...this.#admission.refused },
@@ -243,7 +243,7 @@ export class QuicServer {
   #accept(bytes: Buffer, scid: Buffer, originalDcid: Buffer, from: HostPort): void {
     const { quiche, transport } = this.#parts;
     const native = quiche.Connection.accept(scid, originalDcid, this.#local, withoutZone(from), this.#config);
-    const place = this.#admission.begin(from.host);
+    const place = this.#admission.begin(from.host, (oldest) => this.#evict(oldest));
     if (typeof place === 'string') {
       this.#refuseEarly(native, bytes, from, place);
       return;
@@ -265,6 +265,23 @@ export class QuicServer {
     this.#byConnection.set(connection, entry);
     connection.receive(bytes);
     this.#loop.wake(connection);
+  }
+
+  /** Ends an unfinished handshake, and forgets it at once: waiting for its datagrams to drain would keep what the eviction is to free. */
+  #evict(place: AdmissionPlace): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.place !== place) continue;
+      const { connection } = entry;
+      connection.process(this.#deps.clock.monotonic());
+      if (connection.isOpen || connection.ended !== null) return; // its last datagram came in this very turn
+      entry.refused = true;
+      this.#admission.count('handshake-evicted');
+      connection.close(QUIC_CLOSE.HANDSHAKE_EVICTED, 'too many unfinished handshakes');
+      this.#loop.flushNow(connection);
+      this.#loop.remove(connection);
+      this.#forget(connection);
+      return;
+    }
   }
 
   /**
@@ -305,6 +322,7 @@ export class QuicServer {
     }
     if (this.#admission.ofDevice(device.id) >= this.#limits.maxPerDevice) this.#closeSilent(device.id);
     const refusal = this.#admission.establish(entry.place, device);
+    if (refusal === 'connection-limit') return refuse(QUIC_CLOSE.CONNECTION_LIMIT, 'no connection is free', null);
     if (refusal === 'reserved') return refuse(QUIC_CLOSE.RESERVED, 'the rest is for known devices', null);
     if (refusal !== null) return refuse(QUIC_CLOSE.DEVICE_LIMIT, 'this device has too many connections', null);
     entry.device = device;

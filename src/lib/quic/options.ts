@@ -53,8 +53,10 @@ export const TRANSPORT_DEFAULTS: QuicTransportOptions = {
 };
 
 export interface QuicServerLimits {
-  /** Connections with a validated address, those in their handshake included. */
+  /** Connections past their handshake. */
   readonly maxConnections: number;
+  /** Unfinished handshakes of clients with a validated address, beside the connections. One more takes the place of the oldest. */
+  readonly maxHandshakes: number;
   /** The last part of them is for known devices only, so that strangers cannot fill the house. */
   readonly reservedShare: number;
   readonly maxPerDevice: number;
@@ -64,10 +66,12 @@ export interface QuicServerLimits {
 
 export const SERVER_LIMITS: QuicServerLimits = {
   maxConnections: 256,
+  // A whole house that reconnects at once loses none of its handshakes; an attacker has to begin this many within one round trip to disturb one.
+  maxHandshakes: 256,
   reservedShare: 0.25,
   // One in use, one that replaces it, and two that a change of networks left behind.
   maxPerDevice: 4,
-  // A household behind one address reconnecting at once; more wait for their next try.
+  // A household behind one address reconnecting at once; the oldest of more try again.
   maxHandshakesPerSource: 8,
   // Long enough for a slow round trip, short enough that a recorded token is soon worthless.
   retryTokenMs: 15_000,
