@@ -24,6 +24,8 @@ export interface QuicTransportOptions {
   readonly idleTimeoutMs: number;
   /** After this long without hearing from the peer a PING is sent; 0 sends none. */
   readonly keepAliveMs: number;
+  /** Silent for this long although asked by PINGs, the peer is dead and the connection over; 0 leaves that to the idle time-out. */
+  readonly deadPeerMs: number;
   readonly handshakeTimeoutMs: number;
   /** Streams the peer may have open at once. */
   readonly maxStreams: number;
@@ -40,6 +42,8 @@ export const TRANSPORT_DEFAULTS: QuicTransportOptions = {
   // Common NAT bindings for UDP live 30 s at least.
   idleTimeoutMs: 30_000,
   keepAliveMs: 5_000,
+  // Two PINGs with their repetitions go unanswered; half a minute would be long for a dispatch that waits.
+  deadPeerMs: 12_000,
   // Several retransmissions of a lost flight (1 s, 2 s, 4 s) fit in.
   handshakeTimeoutMs: 10_000,
   maxStreams: 32,
