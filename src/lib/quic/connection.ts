@@ -28,8 +28,10 @@ export interface DatagramSink {
 }
 
 export interface ConnectionEvents {
-  /** There is something to do for this connection: process and flush it in this turn of the loop. */
+  /** There is something to look at: process and flush it in this turn of the loop. */
   wake(connection: QuicConnection): void;
+  /** Something was written: process and flush it when the code that wrote has run to its end. */
+  flush(connection: QuicConnection): void;
   /** The handshake is over. Returns why the peer is refused, or null. No stream byte has been touched. */
   established(connection: QuicConnection): { readonly code: number; readonly reason: string } | null;
   /** It was accepted and is open now; its streams are looked at next. */
@@ -96,6 +98,8 @@ export class QuicConnection {
   #nativeDeadline = Infinity;
   #unread = 0;
   #wrote = false;
+  /** A flush follows: what is written now needs no turn of its own. */
+  #processing = false;
   /** For the loop: packets and stream bytes received since the last flush. */
   packetsSinceFlush = 0;
   bytesSinceFlush = 0;
@@ -206,6 +210,7 @@ export class QuicConnection {
 
   /** Acts on everything received and wanted. */
   process(now: number): void {
+    this.#processing = true;
     if (this.#unread > 0) {
       this.#unread = 0;
       this.#liveness.heard(now);
@@ -217,6 +222,7 @@ export class QuicConnection {
       this.#streams.process();
       this.bytesSinceFlush += this.#streams.takeReceived();
     }
+    this.#processing = false;
   }
 
   /** Whether nothing but an acknowledgement waits to be sent, so that it may wait for company. */
@@ -340,7 +346,7 @@ export class QuicConnection {
 
   #wake(): void {
     this.#wrote = true;
-    this.#setup.events.wake(this);
+    if (!this.#processing) this.#setup.events.flush(this);
   }
 
   #assertOpen(): void {

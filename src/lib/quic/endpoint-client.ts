@@ -94,6 +94,7 @@ class ClientEndpoint {
     this.#loop = new EndpointLoop(deps, { sink: port, onGone: () => this.#release() });
     const events: ConnectionEvents = {
       wake: (connection) => this.#loop.wake(connection),
+      flush: (connection) => this.#loop.wakeForWrite(connection),
       established: (connection) => this.#verify(connection),
       opened: (connection) => this.#ready.resolve(connection),
       closed: (connection, close) => this.#closed(connection, close),
@@ -116,7 +117,7 @@ class ClientEndpoint {
       datagram: (bytes) => {
         if (this.#released) return;
         this.#connection.receive(bytes);
-        this.#loop.wake(this.#connection);
+        this.#loop.arrived(this.#connection);
       },
       failed: (error) => this.#failed(error),
     });

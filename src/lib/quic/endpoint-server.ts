@@ -133,6 +133,7 @@ export class QuicServer {
     this.#loop = new EndpointLoop(deps, { sink: this.#sink, onGone: (connection) => this.#forget(connection) });
     this.#events = {
       wake: (connection) => this.#loop.wake(connection),
+      flush: (connection) => this.#loop.wakeForWrite(connection),
       established: (connection) => this.#establish(connection),
       opened: (connection) => this.#open(connection),
       closed: (connection, close, wasOpen) => this.#closed(connection, close, wasOpen),
@@ -241,7 +242,7 @@ export class QuicServer {
       return;
     }
     connection.receive(bytes);
-    this.#loop.wake(connection);
+    this.#loop.arrived(connection);
   }
 
   #accept(bytes: Buffer, scid: Buffer, originalDcid: Buffer, from: HostPort): void {

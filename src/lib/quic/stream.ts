@@ -210,6 +210,7 @@ export class QuicStream {
       const sent = this.#send(bytes, fin);
       if (sent === null) return;
       this.#queuedBytes -= sent;
+      this.#host.wake();
       if (sent < bytes.length) {
         this.#queue[0] = bytes.subarray(sent);
         return;
