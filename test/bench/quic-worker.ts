@@ -145,6 +145,8 @@ async function measureFleet({ job, slow, rows, connect, times, row }: Kit): Prom
   await reply();
   const many: BenchConnection[] = [];
   for (let index = 0; index < job.connections; index++) many.push(await connect());
+  // Handshakes leave things behind that go with the next acknowledgements.
+  await sleep(500);
   tell({ phase: 'after' });
   await reply();
 
