@@ -152,7 +152,7 @@ function child(): (message: Start | 'event' | 'sample') => void {
       heapMb: round(heapUsed / 2 ** 20),
       cpuPercent: round((used.user + used.system) / 10 / elapsed),
       timers: count(/Timeout/),
-      sockets: count(/UDP/),
+      sockets: count(/^UDPWrap$/i),
       received,
     };
   };

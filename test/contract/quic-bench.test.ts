@@ -14,7 +14,7 @@ function runScript(name: string, ...options: string[]): Promise<unknown> {
   const script = fileURLToPath(new URL(`../bench/${name}`, import.meta.url));
   return new Promise((resolve, reject) => {
     execFile(process.execPath, ['--import', 'tsx', script, ...options], (error, stdout, stderr) => {
-      if (stdout === '') reject(new Error(stderr === '' ? String(error) : stderr));
+      if (stdout === '') reject(error ?? new Error(stderr));
       else resolve(JSON.parse(stdout));
     });
   });
