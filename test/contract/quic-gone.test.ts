@@ -65,7 +65,8 @@ describe('The end of a QUIC peer', () => {
       if (from.port === clients[0]!.local.port && isShort) short.push(Buffer.from(bytes));
       if (to.port === 1) resets.push(Buffer.from(bytes));
     };
-    assert.equal(String(await request(clients[0]!, Buffer.from('x'))), 'x');
+    // The first one may share its datagram with the end of the handshake, which has a long header.
+    while (short.length === 0) assert.equal(String(await request(clients[0]!, Buffer.from('x'))), 'x');
     // A packet for the connection id of a client, damaged in its id: the server answers whoever sent it.
     const strange = Buffer.from(short[0]!);
     strange[5]! ^= 1;
