@@ -26,7 +26,7 @@ export async function serveOurs(tls: QuicTls, onStream: (stream: BenchStream) =>
     tls,
     authorize: () => ({ id: `device ${device++}`, known: true }),
     onConnection: (connection) => connection.onStream((stream) => onStream(wrap(stream))),
-    limits: { maxConnections: 300 },
+    limits: { maxConnections: 400 },
   });
   return { port: server.address.port };
 }
@@ -47,7 +47,7 @@ function wrap(stream: QuicStream): BenchStream {
   };
 }
 
-/** `e`: echo until the end. `b`: count until the end, then one byte. `s`: stay and get events. `f`: one event to all who stay. */
+/** `e`: echo until the end. `b`: count until the end, then one byte. `s`: stay and get events. `f`: one event for each byte to all who stay. */
 export function serveBench(): (stream: BenchStream) => void {
   const subscribers: BenchStream[] = [];
   const event = Buffer.alloc(200, 'v');
@@ -58,9 +58,10 @@ export function serveBench(): (stream: BenchStream) => void {
       subscribers.push(stream);
       await stream.write(Buffer.from('s'));
     } else if (kind === 'f') {
-      for (const one of subscribers) one.write(event).catch(() => undefined);
-      for (let chunk = await stream.read(); chunk !== null; chunk = await stream.read()) {
-        for (const one of subscribers) one.write(event).catch(() => undefined);
+      for (let chunk = first; chunk !== null; chunk = await stream.read()) {
+        for (let events = chunk.length; events > 0; events--) {
+          for (const one of subscribers) one.write(event).catch(() => undefined);
+        }
       }
     } else if (kind === 'b') {
       while ((await stream.read()) !== null) {

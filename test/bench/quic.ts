@@ -2,6 +2,7 @@
  * npm run bench:quic: our QUIC driver against the library's own classes, and both against the floors of the machine, in one run. Server and client are
  * separate processes. It asserts nothing about absolute time: machines differ; the ratios are what carries over.
  *   npm run bench:quic -- --quick     a tenth of the work
+ *   npm run bench:quic -- --runs 3    all of it three times, and of each figure the best: for a machine that does other things too
  *   npm run bench:quic -- --json      one JSON document on stdout
  */
 import { fork, type ChildProcess } from 'node:child_process';
@@ -13,8 +14,9 @@ import type { BenchJob } from './quic-worker.js';
 type Answer = { ports?: number[]; rows?: Record<string, number>; phase?: string; rss?: number; error?: string };
 
 const quick = process.argv.includes('--quick');
-const scale = quick ? 0.1 : 1;
-const connections = quick ? 32 : 256;
+const scale = quick ? 0.05 : 1;
+const connections = quick ? 24 : 256;
+const runs = Number(process.argv[process.argv.indexOf('--runs') + 1] ?? 1) || 1;
 const pki = createPki();
 const device = pki.device();
 
@@ -28,12 +30,21 @@ const ROWS: readonly [string, string, 'less' | 'more', number | null][] = [
   ['requestsPerSecond64', '/s', 'more', null],
   ['bulkMegabytesPerSecond', 'MB/s', 'more', 25],
   ['kilobytesPerConnection', 'KB', 'less', 4],
-  ['fanOutDeliveriesPerSecond', '/s', 'more', 20],
+  ['fanOutDeliveriesPerSecond', '/s', 'more', null],
+  ['fanOutOf20DeliveriesPerSecond', '/s', 'more', 20],
 ];
 
-const floor = await measure('floor');
-const ours = await measure('ours');
-const library = await measure('library');
+const floor: Record<string, number> = {};
+const ours: Record<string, number> = {};
+const library: Record<string, number> = {};
+for (let run = 0; run < runs; run++) {
+  keepBest(floor, await measure('floor', 'client'), () => 'less');
+  for (const [implementation, best] of [['ours', ours] as const, ['library', library] as const]) {
+    for (const role of ['client', 'fleet'] as const) {
+      keepBest(best, await measure(implementation, role), (name) => ROWS.find(([row]) => row === name)![2]);
+    }
+  }
+}
 
 const rows = ROWS.map(([name, unit, better, goal]) => {
   const [mine, theirs] = [ours[name] ?? NaN, library[name] ?? NaN]; // NaN: it stalled
@@ -57,13 +68,29 @@ const result = {
 if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
 else print();
 
-async function measure(implementation: BenchJob['implementation']): Promise<Record<string, number>> {
-  const base = { implementation, scale, connections };
+function keepBest(
+  best: Record<string, number>,
+  run: Record<string, number>,
+  better: (name: string) => 'less' | 'more',
+): void {
+  for (const [name, value] of Object.entries(run)) {
+    const known = best[name];
+    if (known === undefined) best[name] = value;
+    else best[name] = better(name) === 'less' ? Math.min(known, value) : Math.max(known, value);
+  }
+}
+
+async function measure(
+  implementation: BenchJob['implementation'],
+  role: 'client' | 'fleet',
+): Promise<Record<string, number>> {
+  const rowMs = quick ? 3_000 : implementation === 'library' ? 15_000 : 60_000;
+  const base = { implementation, scale, connections, rowMs };
   const server = start();
   const client = start();
   try {
     const { ports } = await ask(server, { ...base, role: 'server', tls: pki.server, ports: [] });
-    let answer = await ask(client, { ...base, role: 'client', tls: device, ports: ports! });
+    let answer = await ask(client, { ...base, role, tls: device, ports: ports! });
     const memory: number[] = [];
     while (answer.phase !== undefined) {
       memory.push((await ask(server, 'memory')).rss!);

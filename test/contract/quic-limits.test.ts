@@ -1,13 +1,13 @@
 /** What a QUIC port does with too much, with forgeries and with noise: each refusal is counted, none harms who is connected. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { PalyraError } from '../../src/lib/base/errors.js';
 import { QUIC_CLOSE, type QuicClose } from '../../src/lib/quic/close.js';
 import type { QuicConnection } from '../../src/lib/quic/connection.js';
 import type { QuicServer } from '../../src/lib/quic/endpoint-server.js';
 import { loadQuiche } from '../../src/lib/quic/native.js';
 import { HandClock } from '../support/hand-clock.js';
+import { HalfOpen } from '../support/quic-half-open.js';
 import { QuicBench, createPki, deps, request } from '../support/quic.js';
 import { MemoryWire } from '../support/quic-wire.js';
 import { rejectsWith } from '../support/rejects-with.js';
@@ -78,35 +78,56 @@ describe('The limits of a QUIC port', () => {
     assert.equal(server.stats().connections, 4);
   });
 
-  it('runs eight handshakes of one source at once, refuses the ninth with a reason, and ends them after ten seconds', async () => {
+  it('runs eight handshakes of one source at once; one more pushes out the oldest, and they end after ten seconds', async () => {
     const clock = new HandClock();
     const server = await bench.server({}, { ...deps, clock });
-    const quiche = await loadQuiche();
-    const half = await Promise.all(Array.from({ length: 8 }, () => halfOpen(server)));
-    after(() => half.forEach((socket) => socket.close()));
+    const half = new HalfOpen(pki.caPem, server.address);
+    for (let index = 0; index < 8; index++) await half.begin();
     await until(() => server.stats().handshaking === 8);
-    assert.equal((await refusal(server)).reason, 'source-handshakes');
+    assert.equal(await ask(await bench.client(server)), 'x');
+    assert.equal(server.stats().refused['handshake-evicted'], 1);
+    await until(() => half.closed === 1);
+    assert.deepEqual([server.stats().connections, server.stats().handshaking], [1, 7]);
     clock.advance(10_001);
     await until(() => server.stats().handshaking === 0);
-    assert.equal(server.stats().refused['handshake-timeout'], 8);
-    assert.equal(await ask(await bench.client(server)), 'x');
+    assert.equal(server.stats().refused['handshake-timeout'], 7);
+    half.dispose();
+  });
 
-    /** A client that proves its address, and then says nothing more. */
-    async function halfOpen(to: QuicServer) {
-      const socket = createSocket('udp4');
-      socket.connect(to.address.port, to.address.host);
-      await once(socket, 'connect');
-      const config = quiche.Config.withBoringSslCtx(true, false, Buffer.from(pki.caPem), null, null, null);
-      config.setApplicationProtos(['palyra-quic-v1']);
-      const local = { host: '127.0.0.1', port: socket.address().port };
-      const native = quiche.Connection.connect(null, deps.random.bytes(16), local, to.address, config);
-      const out = Buffer.alloc(1500);
-      socket.send(Buffer.from(out.subarray(0, native.send(out)![0])));
-      const [retry] = (await once(socket, 'message')) as [Buffer];
-      native.recv(retry, { from: to.address, to: local });
-      socket.send(Buffer.from(out.subarray(0, native.send(out)![0])));
-      return socket;
+  it('lets a node in while 200 half-open handshakes from 25 addresses are begun and begun again', async function () {
+    this.timeout(60_000);
+    const limits = { maxConnections: 32, maxHandshakes: 64 };
+    let device = 0;
+    const server = await bench.server({ limits, authorize: () => ({ id: `d${device++}`, known: true }) });
+    const half = new HalfOpen(pki.caPem, server.address);
+    const attack = { on: true, begun: 0 };
+    const attackers = Array.from({ length: 4 }, async (_, lane) => {
+      for (let turn = lane; attack.on; turn += 4) {
+        await half.begin(`127.0.0.${1 + (turn % 25)}`);
+        attack.begun++;
+      }
+    });
+    await until(() => attack.begun >= 200);
+    const took: number[] = [];
+    for (let node = 0; node < 20; node++) {
+      const at = performance.now();
+      // From an address that the attack uses too.
+      const connection = await bench.client(server);
+      assert.equal(await ask(connection), 'x');
+      took.push(performance.now() - at);
+      assert.ok(server.stats().handshaking <= 64);
     }
+    attack.on = false;
+    await Promise.all(attackers);
+    half.dispose();
+    assert.ok(Math.max(...took) < 3_000, took.join());
+    const { refused, connections } = server.stats();
+    assert.equal(connections, 20);
+    assert.equal(refused['connection-limit'], 0);
+    assert.ok(
+      refused['handshake-evicted'] >= attack.begun - 64 - 20,
+      `${refused['handshake-evicted']} of ${attack.begun}`,
+    );
   });
 
   it('takes a Retry token from its own address, within its life, unchanged, and counts the others', async () => {

@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Admission, type AdmissionPlace } from '../../src/lib/quic/admission.js';
 
-const LIMITS = { maxConnections: 8, reservedShare: 0.25, maxPerDevice: 2, maxHandshakesPerSource: 3, retryTokenMs: 1 };
+const LIMITS = {
+  maxConnections: 8,
+  maxHandshakes: 5,
+  reservedShare: 0.25,
+  maxPerDevice: 2,
+  maxHandshakesPerSource: 3,
+  retryTokenMs: 1,
+};
 
 describe('The places of a QUIC port, whatever happens', () => {
   it('are never more than the limits say, and are all given back', () => {
@@ -17,16 +24,26 @@ describe('The places of a QUIC port, whatever happens', () => {
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         const admission = new Admission(LIMITS);
         let open: { place: AdmissionPlace; device: string | null; known: boolean }[] = [];
+        const handshakes = () => open.filter(({ device }) => device === null);
         for (const { act, which, device, known } of steps) {
           const chosen = open[which % Math.max(1, open.length)];
           if (act === 'begin') {
-            const place = admission.begin(`10.0.0.${which % 4}`);
-            if (typeof place === 'object') open.push({ place, device: null, known: false });
-          } else if (act === 'establish' && chosen?.place.handshaking === true) {
-            const strangers = open.length;
+            const source = `10.0.0.${which % 4}`;
+            const same = handshakes().filter(({ place }) => place.source === source);
+            const oldest = same.length >= 3 ? same[0] : handshakes().length >= 5 ? handshakes()[0] : undefined;
+            const full = open.length - handshakes().length >= 8;
+            let evicted: AdmissionPlace | undefined;
+            const place = admission.begin(source, (gone) => (evicted = gone));
+            assert.equal(evicted, full ? undefined : oldest?.place, 'the oldest gives way, and only when one must');
+            open = open.filter((one) => one.place !== evicted);
+            if (full) assert.equal(place, 'connection-limit');
+            else if (typeof place === 'object') open.push({ place, device: null, known: false });
+            else assert.fail(place);
+          } else if (act === 'establish' && chosen?.device === null) {
+            const established = open.length - handshakes().length;
             const refusal = admission.establish(chosen.place, { id: `d${device}`, known });
             if (refusal === null) {
-              assert.ok(known || strangers <= 6, 'a stranger got a reserved place');
+              assert.ok(known || established < 6, 'a stranger got a reserved place');
               Object.assign(chosen, { device: `d${device}`, known });
             } else {
               admission.release(chosen.place);
@@ -38,8 +55,8 @@ describe('The places of a QUIC port, whatever happens', () => {
             open = open.filter((one) => one !== chosen);
           }
           assert.equal(admission.places, open.length);
-          assert.equal(admission.handshaking, open.filter(({ place }) => place.handshaking).length);
-          assert.ok(open.length <= 8);
+          assert.equal(admission.handshaking, handshakes().length);
+          assert.ok(admission.established <= 8 && admission.handshaking <= 5);
           for (let index = 0; index < 6; index++) {
             const mine = open.filter((one) => one.device === `d${index}`).length;
             assert.equal(admission.ofDevice(`d${index}`), mine);
@@ -47,7 +64,7 @@ describe('The places of a QUIC port, whatever happens', () => {
           }
           for (let index = 0; index < 4; index++) {
             const source = `10.0.0.${index}`;
-            assert.ok(open.filter(({ place }) => place.handshaking && place.source === source).length <= 3);
+            assert.ok(handshakes().filter(({ place }) => place.source === source).length <= 3);
           }
         }
         for (const { place } of open) admission.release(place);

@@ -10,9 +10,12 @@ export const QUIC_CLOSE = {
   UNAUTHORIZED: 0x10,
   DEVICE_LIMIT: 0x11,
   RESERVED: 0x12,
+  CONNECTION_LIMIT: 0x13,
   WRONG_SERVER: 0x14,
   HANDSHAKE_TIMEOUT: 0x15,
   RESUMPTION: 0x16,
+  HANDSHAKE_EVICTED: 0x17,
+  PEER_SILENT: 0x18,
 } as const;
 export const FIRST_PROTOCOL_CLOSE_CODE = 0x100;
 
@@ -46,8 +49,10 @@ export function nativeClose(native: NativeConnection): QuicClose | null {
   if (native.isTimedOut()) return { by: 'timeout', application: false, code: 0, reason: 'the peer was silent' };
   const local = native.localError();
   if (local !== null) return fromNative('local', local);
-  // Draining without an error: the peer has closed in a way the library does not tell, e.g. by a stateless reset.
-  return native.isDraining() || native.isClosed() ? { by: 'peer', application: false, code: 0, reason: '' } : null;
+  // Over without an error: by a stateless reset, which is what a server sends that was started again.
+  return native.isDraining() || native.isClosed()
+    ? { by: 'peer', application: false, code: 0, reason: 'it no longer knows the connection' }
+    : null;
 }
 
 function fromNative(by: 'local' | 'peer', error: NativeError): QuicClose {

@@ -15,6 +15,7 @@ import { Deferred } from '../base/lifecycle.js';
 import { PalyraError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { closedError, nativeClose, reasonBytes, QUIC_CLOSE, type QuicClose } from './close.js';
+import { Liveness } from './liveness.js';
 import { withoutZone, type DatagramPath, type HostPort, type NativeConnection, type Quiche } from './native.js';
 import type { QuicTransportOptions } from './options.js';
 import type { QuicStream } from './stream.js';
@@ -27,8 +28,10 @@ export interface DatagramSink {
 }
 
 export interface ConnectionEvents {
-  /** There is something to do for this connection: process and flush it in this turn of the loop. */
+  /** There is something to look at: process and flush it in this turn of the loop. */
   wake(connection: QuicConnection): void;
+  /** Something was written: process and flush it when the code that wrote has run to its end. */
+  flush(connection: QuicConnection): void;
   /** The handshake is over. Returns why the peer is refused, or null. No stream byte has been touched. */
   established(connection: QuicConnection): { readonly code: number; readonly reason: string } | null;
   /** It was accepted and is open now; its streams are looked at next. */
@@ -67,6 +70,9 @@ export interface QuicConnectionStats {
 
 /** Packets of one flush; what remains goes in the next turn, so that one connection cannot hold up the others. */
 const MAX_PACKETS_PER_FLUSH = 64;
+/** Streams asked at once, whenever datagrams came, whether the peer has stopped reading; the library does not tell. More are asked a moment later. */
+const STREAMS_PER_CHECK = 8;
+const STOPPED_CHECK_MS = 50;
 
 export class QuicConnection {
   readonly local: HostPort;
@@ -86,11 +92,14 @@ export class QuicConnection {
   #close: QuicClose | null = null;
   /** What the peer is still to be told. */
   #goodbye: QuicClose | null = null;
-  #heardAt: number;
-  #pingAt: number;
+  readonly #liveness: Liveness;
+  /** When the streams that wait for nothing are asked whether their reader has left; Infinity when there is no reason to. */
+  #stoppedCheckAt = Infinity;
   #nativeDeadline = Infinity;
   #unread = 0;
   #wrote = false;
+  /** A flush follows: what is written now needs no turn of its own. */
+  #processing = false;
   /** For the loop: packets and stream bytes received since the last flush. */
   packetsSinceFlush = 0;
   bytesSinceFlush = 0;
@@ -102,8 +111,7 @@ export class QuicConnection {
     this.remote = setup.remote;
     this.#path = { from: withoutZone(setup.remote), to: withoutZone(setup.local) };
     this.#handshakeDeadline = setup.now + setup.options.handshakeTimeoutMs;
-    this.#heardAt = setup.now;
-    this.#pingAt = setup.now;
+    this.#liveness = new Liveness(setup.options, setup.now);
     this.closed = this.#closedPromise.promise;
     this.#streams = new StreamTable({
       native: setup.native,
@@ -129,7 +137,7 @@ export class QuicConnection {
 
   /** Monotonic: when the last datagram of the peer was processed. */
   get heardAt(): number {
-    return this.#heardAt;
+    return this.#liveness.heardAt;
   }
 
   /** Certificates of the peer, DER, leaf first; empty before the handshake is over. */
@@ -202,15 +210,19 @@ export class QuicConnection {
 
   /** Acts on everything received and wanted. */
   process(now: number): void {
+    this.#processing = true;
     if (this.#unread > 0) {
       this.#unread = 0;
-      this.#heardAt = now;
+      this.#liveness.heard(now);
+      const all = this.#state !== 'open' || this.#streams.checkStopped(STREAMS_PER_CHECK);
+      if (!all && this.#stoppedCheckAt === Infinity) this.#stoppedCheckAt = now + STOPPED_CHECK_MS;
     }
     if (this.#state === 'handshaking' && this.#native.isEstablished()) this.#establish();
     if (this.#state === 'open') {
       this.#streams.process();
       this.bytesSinceFlush += this.#streams.takeReceived();
     }
+    this.#processing = false;
   }
 
   /** Whether nothing but an acknowledgement waits to be sent, so that it may wait for company. */
@@ -246,9 +258,7 @@ export class QuicConnection {
   get deadline(): number {
     let deadline = this.#nativeDeadline;
     if (this.#state === 'handshaking') deadline = Math.min(deadline, this.#handshakeDeadline);
-    else if (this.#state === 'open' && this.#setup.options.keepAliveMs > 0) {
-      deadline = Math.min(deadline, this.#keepAliveDeadline);
-    }
+    else if (this.#state === 'open') deadline = Math.min(deadline, this.#liveness.deadline, this.#stoppedCheckAt);
     return deadline;
   }
 
@@ -258,10 +268,18 @@ export class QuicConnection {
     if (this.#state === 'handshaking' && now >= this.#handshakeDeadline) {
       const reason = 'the handshake took too long';
       this.#end({ by: 'timeout', application: true, code: QUIC_CLOSE.HANDSHAKE_TIMEOUT, reason });
-    } else if (this.#state === 'open' && this.#setup.options.keepAliveMs > 0 && now >= this.#keepAliveDeadline) {
-      this.#pingAt = now;
-      this.#native.sendAckEliciting();
+      return;
+    }
+    if (this.#state !== 'open') return;
+    if (now >= this.#stoppedCheckAt) {
+      this.#stoppedCheckAt = Infinity;
       this.#streams.checkStopped();
+    }
+    const verdict = this.#liveness.look(now);
+    if (verdict === 'ping') this.#native.sendAckEliciting();
+    else if (verdict === 'dead') {
+      const reason = 'the peer does not answer';
+      this.#end({ by: 'timeout', application: true, code: QUIC_CLOSE.PEER_SILENT, reason });
     }
   }
 
@@ -270,13 +288,16 @@ export class QuicConnection {
     return this.#native.isClosed();
   }
 
+  /** The network says that nobody is there: asks the peer, and gives it less time to answer. */
+  suspect(now: number): void {
+    if (this.#state !== 'open' || !this.#liveness.suspect(now)) return;
+    this.#native.sendAckEliciting();
+    this.#wake();
+  }
+
   /** The endpoint's socket has failed or is closing without a word to the peer. */
   abandon(close: QuicClose): void {
     this.#finish(close);
-  }
-
-  get #keepAliveDeadline(): number {
-    return Math.max(this.#heardAt, this.#pingAt) + this.#setup.options.keepAliveMs;
   }
 
   #establish(): void {
@@ -325,7 +346,7 @@ export class QuicConnection {
 
   #wake(): void {
     this.#wrote = true;
-    this.#setup.events.wake(this);
+    if (!this.#processing) this.#setup.events.flush(this);
   }
 
   #assertOpen(): void {

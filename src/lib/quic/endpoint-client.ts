@@ -7,6 +7,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import type { Clock } from '../base/clock.js';
 import { Deferred } from '../base/lifecycle.js';
 import { PalyraError } from '../base/errors.js';
 import { QUIC_CLOSE, describeClose, type QuicClose } from './close.js';
@@ -80,6 +81,7 @@ interface ClientParts {
 
 class ClientEndpoint {
   readonly #parts: ClientParts;
+  readonly #clock: Clock;
   readonly #loop: EndpointLoop;
   readonly #connection: QuicConnection;
   readonly #ready = new Deferred<QuicConnection>();
@@ -88,9 +90,11 @@ class ClientEndpoint {
   constructor(deps: QuicDeps, parts: ClientParts) {
     const { quiche, port, remote } = parts;
     this.#parts = parts;
+    this.#clock = deps.clock;
     this.#loop = new EndpointLoop(deps, { sink: port, onGone: () => this.#release() });
     const events: ConnectionEvents = {
       wake: (connection) => this.#loop.wake(connection),
+      flush: (connection) => this.#loop.wakeForWrite(connection),
       established: (connection) => this.#verify(connection),
       opened: (connection) => this.#ready.resolve(connection),
       closed: (connection, close) => this.#closed(connection, close),
@@ -113,7 +117,7 @@ class ClientEndpoint {
       datagram: (bytes) => {
         if (this.#released) return;
         this.#connection.receive(bytes);
-        this.#loop.wake(this.#connection);
+        this.#loop.arrived(this.#connection);
       },
       failed: (error) => this.#failed(error),
     });
@@ -138,9 +142,12 @@ class ClientEndpoint {
     return reason === null ? null : { code: QUIC_CLOSE.WRONG_SERVER, reason };
   }
 
-  /** While connecting a refused port is an answer; later it is a guess about the path that anybody could have sent, and the time-outs decide. */
+  /** While connecting a refused port is an answer; later it is a guess about the path that anybody could have sent, so the peer is asked. */
   #failed(error: Error): void {
-    if (this.#connection.isOpen) return;
+    if (this.#connection.isOpen) {
+      this.#connection.suspect(this.#clock.monotonic());
+      return;
+    }
     const reason = (error as NodeJS.ErrnoException).code ?? error.message;
     this.#connection.abandon({ by: 'network', application: false, code: 0, reason });
   }

@@ -11,21 +11,15 @@
 import { isIP } from 'node:net';
 import { PalyraError } from '../base/errors.js';
 import { Admission, type AdmissionPlace, type QuicRefusal } from './admission.js';
-import { QUIC_CLOSE, TRANSPORT_CONNECTION_REFUSED, describeClose, reasonBytes, type QuicClose } from './close.js';
+import { QUIC_CLOSE, describeClose, type QuicClose } from './close.js';
 import { QuicConnection, type ConnectionEvents, type DatagramSink } from './connection.js';
 import { openUdpPort, type DatagramPort } from './datagram-port.js';
 import { EndpointLoop } from './loop.js';
 import { createNativeConfig } from './native-config.js';
-import {
-  loadQuiche,
-  withoutZone,
-  type HostPort,
-  type NativeConfig,
-  type NativeConnection,
-  type Quiche,
-} from './native.js';
+import { loadQuiche, withoutZone, type HostPort, type NativeConfig, type Quiche } from './native.js';
 import { SERVER_LIMITS, TRANSPORT_DEFAULTS } from './options.js';
 import type { QuicDeps, QuicDevice, QuicPeer, QuicServerLimits, QuicTls, QuicTransportOptions } from './options.js';
+import { StatelessResets } from './stateless-reset.js';
 import { CONNECTION_ID_BYTES, QUIC_DROPS, ServerIntake, type QuicDrop } from './server-intake.js';
 
 export interface QuicServerOptions {
@@ -52,6 +46,8 @@ export interface QuicServerStats {
   readonly dropped: Readonly<Record<QuicDrop, number>>;
   readonly retriesSent: number;
   readonly versionNegotiationsSent: number;
+  /** Answers to datagrams of connections that this process does not know, e.g. those of one before it. */
+  readonly resetsSent: number;
   readonly datagramsReceived: number;
   readonly datagramsSent: number;
   readonly bytesReceived: number;
@@ -102,6 +98,7 @@ export class QuicServer {
   readonly #loop: EndpointLoop;
   readonly #admission: Admission;
   readonly #intake: ServerIntake;
+  readonly #resets: StatelessResets;
   readonly #limits: QuicServerLimits;
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   readonly #entries = new Map<string, Entry>();
@@ -132,9 +129,11 @@ export class QuicServer {
       },
     };
     this.#intake = new ServerIntake({ ...deps, quiche, sink: this.#sink }, this.#limits);
+    this.#resets = new StatelessResets(deps, options.tls);
     this.#loop = new EndpointLoop(deps, { sink: this.#sink, onGone: (connection) => this.#forget(connection) });
     this.#events = {
       wake: (connection) => this.#loop.wake(connection),
+      flush: (connection) => this.#loop.wakeForWrite(connection),
       established: (connection) => this.#establish(connection),
       opened: (connection) => this.#open(connection),
       closed: (connection, close, wasOpen) => this.#closed(connection, close, wasOpen),
@@ -166,13 +165,14 @@ export class QuicServer {
 
   stats(): QuicServerStats {
     return {
-      connections: this.#admission.places - this.#admission.handshaking,
+      connections: this.#admission.established,
       handshaking: this.#admission.handshaking,
       accepted: this.#counts.accepted,
       refused: { ...this.#admission.refused },
       dropped: { ...this.#dropped },
       retriesSent: this.#intake.retriesSent,
       versionNegotiationsSent: this.#intake.versionNegotiationsSent,
+      resetsSent: this.#resets.sent,
       datagramsReceived: this.#counts.received,
       datagramsSent: this.#counts.sent,
       bytesReceived: this.#counts.bytesReceived,
@@ -203,7 +203,9 @@ export class QuicServer {
     this.#counts.bytesReceived += bytes.length;
     // A short header: its first byte, then the connection id that we chose, of known length. Reading it here is far cheaper than the parser.
     if (((bytes[0] ?? 0) & 0x80) === 0) {
-      this.#route(this.#entries.get(bytes.toString('latin1', 1, 1 + CONNECTION_ID_BYTES)), bytes, host, port);
+      const entry = this.#entries.get(bytes.toString('latin1', 1, 1 + CONNECTION_ID_BYTES));
+      if (entry !== undefined) this.#route(entry, bytes, host, port);
+      else this.#reset(bytes, { host, port });
       return;
     }
     const { Header } = this.#parts.quiche;
@@ -226,26 +228,31 @@ export class QuicServer {
     else if (verdict.kind === 'refused') this.#admission.count(verdict.why);
   }
 
-  #route(entry: Entry | undefined, bytes: Buffer, host: string, port: number): void {
-    if (entry === undefined) {
-      this.#dropped['unknown-connection']++;
-      return;
-    }
+  #reset(bytes: Buffer, to: HostPort): void {
+    this.#dropped['unknown-connection']++;
+    const connectionId = bytes.subarray(1, 1 + CONNECTION_ID_BYTES);
+    const length = this.#resets.write(connectionId, bytes.length, this.#sink.buffer());
+    if (length > 0) this.#sink.send(length, to);
+  }
+
+  #route(entry: Entry, bytes: Buffer, host: string, port: number): void {
     const { connection } = entry;
     if (connection.remote.port !== port || connection.remote.host !== host) {
       this.#dropped['other-address']++;
       return;
     }
     connection.receive(bytes);
-    this.#loop.wake(connection);
+    this.#loop.arrived(connection);
   }
 
   #accept(bytes: Buffer, scid: Buffer, originalDcid: Buffer, from: HostPort): void {
     const { quiche, transport } = this.#parts;
-    const native = quiche.Connection.accept(scid, originalDcid, this.#local, withoutZone(from), this.#config);
-    const place = this.#admission.begin(from.host);
+    const config = this.#config;
+    config.setStatelessResetToken(this.#resets.tokenOf(scid));
+    const native = quiche.Connection.accept(scid, originalDcid, this.#local, withoutZone(from), config);
+    const place = this.#admission.begin(from.host, (oldest) => this.#evict(oldest));
     if (typeof place === 'string') {
-      this.#refuseEarly(native, bytes, from, place);
+      this.#intake.refuse(native, bytes, { from, to: this.#local }, place);
       return;
     }
     const connection = new QuicConnection({
@@ -267,22 +274,20 @@ export class QuicServer {
     this.#loop.wake(connection);
   }
 
-  /**
-   * The address is proven, so an answer harms nobody. Before the handshake is over only a transport code can be sent, and the library sends it with the
-   * handshake's keys, which the client has from the first datagram of our flight: it may think itself connected for a moment, as after any late refusal.
-   */
-  #refuseEarly(native: NativeConnection, bytes: Buffer, from: HostPort, why: QuicRefusal): void {
-    const send = () => {
-      const sent = native.send(this.#sink.buffer());
-      if (sent !== null) this.#sink.send(sent[0], from);
-    };
-    try {
-      native.recv(bytes, { from: withoutZone(from), to: this.#local });
-      send();
-      native.close(false, TRANSPORT_CONNECTION_REFUSED, reasonBytes(why));
-      send();
-    } catch (error) {
-      this.#deps.log.debug('a QUIC refusal could not be sent', { err: error });
+  /** Ends an unfinished handshake, and forgets it at once: waiting for its datagrams to drain would keep what the eviction is to free. */
+  #evict(place: AdmissionPlace): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.place !== place) continue;
+      const { connection } = entry;
+      connection.process(this.#deps.clock.monotonic());
+      if (connection.isOpen || connection.ended !== null) return; // its last datagram came in this very turn
+      entry.refused = true;
+      this.#admission.count('handshake-evicted');
+      connection.close(QUIC_CLOSE.HANDSHAKE_EVICTED, 'too many unfinished handshakes');
+      this.#loop.flushNow(connection);
+      this.#loop.remove(connection);
+      this.#forget(connection);
+      return;
     }
   }
 
@@ -305,6 +310,7 @@ export class QuicServer {
     }
     if (this.#admission.ofDevice(device.id) >= this.#limits.maxPerDevice) this.#closeSilent(device.id);
     const refusal = this.#admission.establish(entry.place, device);
+    if (refusal === 'connection-limit') return refuse(QUIC_CLOSE.CONNECTION_LIMIT, 'no connection is free', null);
     if (refusal === 'reserved') return refuse(QUIC_CLOSE.RESERVED, 'the rest is for known devices', null);
     if (refusal !== null) return refuse(QUIC_CLOSE.DEVICE_LIMIT, 'this device has too many connections', null);
     entry.device = device;

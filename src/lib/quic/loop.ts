@@ -1,8 +1,8 @@
 /**
- * Drives the connections of one endpoint: once per turn of the event loop, however many datagrams and writes the turn brought.
+ * Drives the connections of one endpoint: once per turn of the event loop, however many datagrams the turn brought, and once after the code that writes.
  *
  * Three things make the difference between this and a flush per packet:
- *   - Everything that happened in a turn leaves together.
+ *   - Everything that arrived in a turn is answered together; everything that was written in one go, its continuations included, leaves together.
  *   - An acknowledgement with nothing beside it waits for company: up to 8 packets, or 4 ms while little arrives (the peer is told 25 ms), or one idle
  *     turn while much arrives, because a window update that waits would stall a bulk transfer.
  *   - A timer is never cancelled because its time moved back: it fires, sees that there is more time, and is set again.
@@ -14,6 +14,11 @@ import type { DatagramSink, QuicConnection } from './connection.js';
 
 const MAX_HELD_PACKETS = 8;
 const HOLD_MS = 4;
+/**
+ * So many datagrams are acted on at once, in the middle of a turn: the sender's window is moved while it still has some. The library doubles its windows,
+ * which begin at 32 KB, only when it moves them twice within two round trips; one move a turn would leave them there.
+ */
+const MAX_PACKETS_UNANSWERED = 8;
 /** Above this many stream bytes since the last flush it is a bulk transfer. */
 const BULK_BYTES = 4096;
 /** Rounds of one turn in which connections wake each other; more wait for the next turn, so that sockets are read in between. */
@@ -38,6 +43,8 @@ export class EndpointLoop {
   #held = new Set<QuicConnection>();
   #cancelHold: (() => void) | null = null;
   #immediate: NodeJS.Immediate | null = null;
+  #ticking = false;
+  #turning = false;
   #stopped = false;
 
   constructor(
@@ -57,6 +64,24 @@ export class EndpointLoop {
     slot.queued = true;
     this.#dirty.push(connection);
     this.#schedule();
+  }
+
+  /** A datagram was handed to the connection. */
+  arrived(connection: QuicConnection): void {
+    this.wake(connection);
+    if (connection.packetsSinceFlush < MAX_PACKETS_UNANSWERED) return;
+    const slot = this.#slots.get(connection);
+    const now = this.#clock.monotonic();
+    connection.process(now);
+    if (slot !== undefined) this.#flush(connection, slot, now);
+  }
+
+  /** Something was written. It leaves when the code that runs now and the promises that it settled are through, which may well write more. */
+  wakeForWrite(connection: QuicConnection): void {
+    this.wake(connection);
+    if (this.#ticking || this.#turning || this.#stopped) return;
+    this.#ticking = true;
+    process.nextTick(this.#tick);
   }
 
   /** Processes and flushes at once: for what must be out before the socket closes. */
@@ -91,8 +116,16 @@ export class EndpointLoop {
     this.#immediate ??= setImmediate(this.#turn);
   }
 
+  readonly #tick = (): void => {
+    this.#ticking = false;
+    if (this.#immediate === null) return; // its turn came first
+    clearImmediate(this.#immediate);
+    this.#turn();
+  };
+
   readonly #turn = (): void => {
     this.#immediate = null;
+    this.#turning = true;
     const later: QuicConnection[] = [];
     for (let round = 0; round < MAX_ROUNDS && this.#dirty.length > 0; round++) {
       const batch = this.#dirty;
@@ -107,6 +140,7 @@ export class EndpointLoop {
       }
     }
     for (const connection of later) this.wake(connection);
+    this.#turning = false;
     if (this.#dirty.length > 0 && !this.#stopped) this.#schedule();
   };
 

@@ -39,6 +39,8 @@ export interface NativeConfig {
   enablePacing(enabled: boolean): void;
   setMaxAckDelay(ms: number): void;
   grease(enabled: boolean): void;
+  /** 128 bits, for the connections accepted from now on. */
+  setStatelessResetToken(token: bigint): void;
 }
 
 export interface NativeError {
@@ -172,6 +174,7 @@ export const NATIVE_SURFACE = {
       'enablePacing',
       'setMaxAckDelay',
       'grease',
+      'setStatelessResetToken',
     ],
     Connection: [
       'recv',

@@ -24,6 +24,8 @@ export interface QuicTransportOptions {
   readonly idleTimeoutMs: number;
   /** After this long without hearing from the peer a PING is sent; 0 sends none. */
   readonly keepAliveMs: number;
+  /** Silent for this long although asked by PINGs, the peer is dead and the connection over; 0 leaves that to the idle time-out. */
+  readonly deadPeerMs: number;
   readonly handshakeTimeoutMs: number;
   /** Streams the peer may have open at once. */
   readonly maxStreams: number;
@@ -40,6 +42,8 @@ export const TRANSPORT_DEFAULTS: QuicTransportOptions = {
   // Common NAT bindings for UDP live 30 s at least.
   idleTimeoutMs: 30_000,
   keepAliveMs: 5_000,
+  // Two PINGs with their repetitions go unanswered; half a minute would be long for a dispatch that waits.
+  deadPeerMs: 12_000,
   // Several retransmissions of a lost flight (1 s, 2 s, 4 s) fit in.
   handshakeTimeoutMs: 10_000,
   maxStreams: 32,
@@ -53,8 +57,10 @@ export const TRANSPORT_DEFAULTS: QuicTransportOptions = {
 };
 
 export interface QuicServerLimits {
-  /** Connections with a validated address, those in their handshake included. */
+  /** Connections past their handshake. */
   readonly maxConnections: number;
+  /** Unfinished handshakes of clients with a validated address, beside the connections. One more takes the place of the oldest. */
+  readonly maxHandshakes: number;
   /** The last part of them is for known devices only, so that strangers cannot fill the house. */
   readonly reservedShare: number;
   readonly maxPerDevice: number;
@@ -64,10 +70,12 @@ export interface QuicServerLimits {
 
 export const SERVER_LIMITS: QuicServerLimits = {
   maxConnections: 256,
+  // A whole house that reconnects at once loses none of its handshakes; an attacker has to begin this many within one round trip to disturb one.
+  maxHandshakes: 256,
   reservedShare: 0.25,
   // One in use, one that replaces it, and two that a change of networks left behind.
   maxPerDevice: 4,
-  // A household behind one address reconnecting at once; more wait for their next try.
+  // A household behind one address reconnecting at once; the oldest of more try again.
   maxHandshakesPerSource: 8,
   // Long enough for a slow round trip, short enough that a recorded token is soon worthless.
   retryTokenMs: 15_000,

@@ -105,8 +105,11 @@ export class StreamTable implements StreamHost {
     return received;
   }
 
-  checkStopped(): void {
+  /** Asks the streams whether the peer has stopped reading them, unless there are more than `most`. Whether it did. */
+  checkStopped(most = Infinity): boolean {
+    if (this.#streams.size > most) return false;
     for (const stream of this.#streams.values()) stream.checkStopped();
+    return true;
   }
 
   fail(error: PalyraError): void {

@@ -56,6 +56,7 @@ export class QuicStream {
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #drained: Deferred<void> | null = null;
+  #onStopped: ((error: PalyraError) => void) | null = null;
 
   /** Made by the connection only. `id` is -1 for a stream of ours that has sent nothing yet. */
   constructor(host: StreamHost, id: number) {
@@ -105,10 +106,20 @@ export class QuicStream {
     return this.#drained.promise;
   }
 
+  /**
+   * Hears, once, that nobody will read what is written: the peer has stopped reading, or the connection is over. Not of our own `reset`. For a stream that
+   * is written to seldom; a write would throw the same.
+   */
+  onStopped(listener: (error: PalyraError) => void): void {
+    this.#onStopped = listener;
+    if (this.#writing === 'failed' && this.#writeError !== null) listener(this.#writeError);
+  }
+
   /** Abandons our direction: the peer sees `code`, what waits is dropped. Does nothing when it is over. */
   reset(code: number): void {
     if (this.#writing === 'ended' || this.#writing === 'failed') return;
     this.#shutdown(this.#host.shutdown.Write, code);
+    this.#onStopped = null;
     this.#endWriting(streamClosed(code, 'we have reset it'));
   }
 
@@ -199,6 +210,7 @@ export class QuicStream {
       const sent = this.#send(bytes, fin);
       if (sent === null) return;
       this.#queuedBytes -= sent;
+      this.#host.wake();
       if (sent < bytes.length) {
         this.#queue[0] = bytes.subarray(sent);
         return;
@@ -319,6 +331,12 @@ export class QuicStream {
       this.#drained = null;
     }
     this.#settle();
+    if (error === null || this.#onStopped === null) return;
+    try {
+      this.#onStopped(error);
+    } catch (thrown) {
+      this.#host.report(thrown);
+    }
   }
 
   #tell(call: (reader: StreamReader) => void): void {
