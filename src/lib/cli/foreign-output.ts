@@ -19,7 +19,8 @@ export interface ForeignOutput {
 
 export function holdForeignOutput(): ForeignOutput {
   const { stdout, stderr } = process;
-  const streams = [stdout, stderr].map((stream) => ({ stream, write: stream.write }));
+  const toScreen = stdout.write.bind(stdout);
+  const streams = [stdout, stderr].map((stream) => ({ stream, write: stream.write.bind(stream) }));
   const kept: Kept[] = [];
   let bytes = 0;
   let lost = 0;
@@ -45,7 +46,7 @@ export function holdForeignOutput(): ForeignOutput {
   process.on('warning', keep);
   let isHeld = true;
   return {
-    write: (text) => void streams[0]!.write.call(stdout, text),
+    write: (text) => void toScreen(text),
     release: () => {
       if (!isHeld) return;
       isHeld = false;

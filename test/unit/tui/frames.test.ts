@@ -117,6 +117,8 @@ describe('The frames of the terminal UI', () => {
   it('show no machine, one and three hundred', () => {
     golden('fleet-0', (size) => living(size, []));
     golden('fleet-1', (size) => living(size, [node('nas')]));
+    golden('fleet-0-colour', (size) => living(size, []), { colour: true });
+    golden('fleet-1-colour', (size) => living(size, [node('nas')]), { colour: true });
     golden('fleet-300', (size) => type(living(size, many(300)), '\u001b[6~', '\u001b[6~'));
     golden('fleet-300-colour', (size) => type(living(size, many(300)), '\u001b[6~', '\u001b[6~'), { colour: true });
   });
@@ -145,6 +147,13 @@ describe('The frames of the terminal UI', () => {
       assert.doesNotMatch(text, /● |live|\bnow\b/, text);
     }
     golden('connecting', start);
+  });
+
+  it('are what the README shows', () => {
+    const frame = readFileSync(join(FOLDER, 'fleet.txt'), 'utf8').split('== 80x24\n')[1]!.split('\n\n==')[0]!;
+    const shown = frame.split('\n').map((row) => row.slice(1));
+    const readme = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
+    assert.ok(readme.includes(shown.join('\n').trimEnd()), 'the frame in README.md is not the one of fleet.txt');
   });
 
   it('show every screen', () => {
