@@ -33,11 +33,11 @@ conversation in lines: nothing is redrawn. It needs a terminal; for scripts: pal
     // Both take about as long: the library is loaded while the daemon answers.
     const loading = inLines ? import('../lib/tui/lines/line-mode.js') : import('../lib/tui/tui.js');
     loading.catch(() => undefined);
-    const { operator, role, daemon: it } = await session;
+    const { operator, role, scopes, daemon: it } = await session;
     const stop = listenForStop();
     const deps = { client, clock: systemClock, newKey: () => `tui-${randomUUID()}` };
-    const daemon = { name: it.name, version: it.version, user: `${operator} (${role})` };
-    const shared = { daemon, readOnly: this.flags['read-only'] || role === 'viewer' };
+    const daemon = { name: it.name, version: it.version, ...this.#place() };
+    const shared = { daemon, who: { operator, role, scopes }, readOnly: this.flags['read-only'] };
     try {
       const module = await loading;
       if ('runLineMode' in module)
@@ -54,6 +54,14 @@ conversation in lines: nothing is redrawn. It needs a terminal; for scripts: pal
     const code = stop.exitCode();
     if (code !== null) process.exitCode = code;
     return undefined;
+  }
+
+  /** How the daemon is known here, and what the commands that are shown need to reach it too. */
+  #place(): { context: string | null; flags: readonly string[] } {
+    const { url, context } = this.target;
+    const { daemon, context: named } = this.flags;
+    const flags = daemon !== undefined ? ['--daemon', daemon] : named !== undefined ? ['--context', named] : [];
+    return { context: url === null ? null : (context ?? new URL(url).host), flags };
   }
 }
 

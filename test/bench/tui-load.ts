@@ -9,7 +9,7 @@ import type { NodeView } from '../../src/lib/base/model.js';
 import { ProcessTerminal } from '../../src/lib/cli/terminal.js';
 import type { ControlPlaneClient, WatchItem, WatchOptions } from '../../src/lib/client/control-plane-client.js';
 import { runTui } from '../../src/lib/tui/tui.js';
-import { many, snapshot } from '../support/tui-states.js';
+import { DAEMON, EVA, many, snapshot } from '../support/tui-states.js';
 
 const [seconds = 60, nodes = 500, rate = 200] = process.argv.slice(2, 5).map(Number);
 const file = process.argv[5]!;
@@ -51,7 +51,7 @@ async function* watchEvents({ signal }: WatchOptions = {}): AsyncGenerator<Watch
 
 const client = {
   watchEvents,
-  daemonStatus: async () => ({ version: '0.0.0', owner: 'bench' }),
+  getSession: async () => ({ ...EVA, daemon: DAEMON }),
   listApprovals: async () => [],
   listDispatches: async () => ({ dispatches: [], nextCursor: null }),
 } as unknown as ControlPlaneClient;
@@ -69,8 +69,7 @@ const sample = () => {
 };
 const timer = setInterval(sample, 5000);
 setTimeout(() => ended.abort(), seconds * 1000);
-const daemon = { name: 'bench', version: '0.0.0', user: 'bench' };
-const options = { daemon, readOnly: true, colour: true, qr: { possible: true, trueColour: false } };
+const options = { daemon: DAEMON, who: EVA, readOnly: true, colour: true, qr: { possible: true, trueColour: false } };
 const deps = { client, terminal: new ProcessTerminal(), clock: systemClock, newKey: () => 'bench' };
 const { frames } = await runTui(deps, options, ended.signal);
 clearInterval(timer);

@@ -74,6 +74,19 @@ describe('the bytes of palyra tui', function () {
     assert.match(window.history, /unexpected/i);
   });
 
+  it('are not spoilt by what others write, which is told when the screen is gone', async () => {
+    const others = `process.on('SIGUSR2',()=>{process.emitWarning('a warning on purpose');console.error('words of a library');console.log('and more of them')})`;
+    await begin({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(others)}` });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const before = window.screen;
+    process.kill(tuiPid(), 'SIGUSR2');
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.equal(window.screen, before);
+    window.press('q');
+    await sane(0);
+    assert.match(window.history, /words of a library\s+and more of them\s+[^]*Warning: a warning on purpose/);
+  });
+
   it('end when the window is closed', async () => {
     await begin();
     const pid = tuiPid();
@@ -123,7 +136,7 @@ describe('the bytes of palyra tui', function () {
     });
     await window.until(/nas .*● online/);
     window.press('i');
-    await window.until(/echo/);
+    await window.until(/▸ echo/);
     window.press('Enter');
     await window.until(/▸ text/);
     window.press('C-e');

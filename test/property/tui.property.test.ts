@@ -12,7 +12,18 @@ import { update } from '../../src/lib/tui/state/update.js';
 import { plainOf } from '../../src/lib/tui/views/segments.js';
 import { view } from '../../src/lib/tui/views/view.js';
 import { TestScreen } from '../support/screen.js';
-import { dispatch, INVITE, keysOf, living, node, NOW, OFFERS, request, snapshot } from '../support/tui-states.js';
+import {
+  DEVICE,
+  dispatch,
+  INVITE,
+  keysOf,
+  living,
+  node,
+  NOW,
+  OFFERS,
+  request,
+  snapshot,
+} from '../support/tui-states.js';
 
 const NAMES = ['alpha', 'beta', 'gamma', '客厅', '👩‍🚀'];
 const QR = { possible: true, trueColour: false };
@@ -72,7 +83,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       { type: 'invite', invite: INVITE },
       { type: 'invite-changed', invite: { ...INVITE, state: 'expired' } },
     ] as const),
-    { type: 'detail', detail: { id: 'nod_alpha', capabilities: OFFERS, recent: [] } },
+    { type: 'detail', detail: { id: 'nod_alpha', capabilities: OFFERS, recent: [], device: DEVICE } },
     ...(['run', 'show'] as const).map((purpose) => ({ type: 'dispatch', dispatch: dispatch('1'), purpose }) as const),
     ...([
       { type: 'failed', text: 'no' },

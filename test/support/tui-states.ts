@@ -5,7 +5,15 @@ import type { WatchItem } from '../../src/lib/client/control-plane-client.js';
 import type { Key } from '../../src/lib/tui/keys/key-decoder.js';
 import { KeyDecoder } from '../../src/lib/tui/keys/key-decoder.js';
 import type { Message } from '../../src/lib/tui/state/messages.js';
-import { initialState, type Offer, type Size, type TuiState } from '../../src/lib/tui/state/state.js';
+import type { Who } from '../../src/lib/tui/state/rights.js';
+import {
+  initialState,
+  type Daemon,
+  type Detail,
+  type Offer,
+  type Size,
+  type TuiState,
+} from '../../src/lib/tui/state/state.js';
 import { update } from '../../src/lib/tui/state/update.js';
 
 export const NOW = Date.parse('2026-11-22T04:46:30.000Z');
@@ -72,6 +80,15 @@ export function request(id: string, changes: Partial<ApprovalView> = {}, name = 
   };
 }
 
+/** A program on a laptop that asks for a session. */
+export function login(id: string, changes: Partial<ApprovalView> = {}): ApprovalView {
+  const asked = request(id, { kind: 'login', wants: [], requestedAt: at(20), ...changes }, 'laptop');
+  return {
+    ...asked,
+    subject: { ...asked.subject, platform: 'linux', address: '192.168.1.77', keyWords: '', purpose: null },
+  };
+}
+
 export function dispatch(id: string, changes: Partial<DispatchView> = {}, secondsAgo = 60): DispatchView {
   return {
     ...{ id: `dsp_${id}`, node: 'nas', nodeId: 'nod_nas', capability: 'echo', state: 'succeeded', attempt: 1 },
@@ -125,13 +142,26 @@ export const OFFERS: readonly Offer[] = [
   },
 ];
 
+export const DEVICE: Detail['device'] = {
+  actions: ['invoke', 'queue', 'wait', 'rename', 'label', 'revoke', 'remove'],
+  warnings: [],
+};
+
 export function snapshot(nodes: readonly NodeView[]): WatchItem {
   return { type: 'snapshot', id: '1-0', seq: 0, at: at(0), nodes: [...nodes] } as WatchItem;
 }
 
-export function start(size: Size, options: { readOnly?: boolean } = {}): TuiState {
-  const daemon = { name: 'nas', version: '0.4.1', user: 'eva (owner)' };
-  return initialState({ now: NOW, size, readOnly: options.readOnly ?? false, daemon });
+export const EVA: Who = { operator: 'eva', role: 'owner', scopes: null };
+export const DAEMON: Daemon = { name: 'nas', version: '0.4.1', context: null, flags: [] };
+
+export interface StateOptions {
+  readonly readOnly?: boolean;
+  readonly who?: Who;
+  readonly daemon?: Daemon;
+}
+
+export function start(size: Size, { readOnly = false, who = EVA, daemon = DAEMON }: StateOptions = {}): TuiState {
+  return initialState({ now: NOW, size, readOnly, daemon, who });
 }
 
 /** The state after these messages; effects are left undone. */
@@ -150,12 +180,12 @@ export function type(state: TuiState, ...typed: readonly string[]): TuiState {
 }
 
 /** A fleet that is connected. */
-export function living(size: Size, nodes: readonly NodeView[] = FOUR, options: { readOnly?: boolean } = {}): TuiState {
+export function living(size: Size, nodes: readonly NodeView[] = FOUR, options: StateOptions = {}): TuiState {
   return after(start(size, options), { type: 'watch', items: [snapshot(nodes)] });
 }
 
 /** With requests and dispatches too. */
-export function busy(size: Size, options: { readOnly?: boolean } = {}): TuiState {
+export function busy(size: Size, options: StateOptions = {}): TuiState {
   const requests = [request('M4XT9Q'), request('9DM4AB', { pinRequired: false, requestedAt: at(300) }, 'kiosk')];
   return after(
     living(size, FOUR, options),

@@ -1,4 +1,7 @@
-/** What an operator sees of a request to join or to log in: a line in the queue, the facts before the PIN is asked for, what became of it. */
+/**
+ * What an operator sees of a request: a line in the queue, the facts before the PIN is asked for, what became of it. A daemon may be newer than this and
+ * know requests that this does not: they are shown for what they are, never as something else.
+ */
 import type { ApprovalView } from '../base/requests.js';
 import { longDuration } from './durations.js';
 import type { Column } from './table.js';
@@ -7,6 +10,13 @@ import { printable } from './text.js';
 /** The id as people type it; `req_M4XT9Q`, `m4xt9q` and `M4XT` are accepted too. */
 export function shortRequestId(id: string): string {
   return id.replace(/^req_/, '');
+}
+
+const KNOWN_KINDS: readonly string[] = ['join', 'login', 'capabilities'];
+
+/** Whether this version knows what such a request asks for, and how it is answered. */
+export function isKnownKind(kind: string): boolean {
+  return KNOWN_KINDS.includes(kind);
 }
 
 export function approvalColumns(now: number): Column<ApprovalView>[] {
@@ -39,19 +49,25 @@ type Replaced = Pick<NonNullable<ApprovalView['replaces']>, 'name' | 'presence' 
 
 /** Everything there is to know before answering; the PIN is not among it. */
 export function approvalLines(request: ApprovalView, now: number, intended: Intended = {}): string[] {
-  const { subject, kind } = request;
+  const { subject } = request;
+  const kind: string = request.kind;
   const asked = longDuration(Math.max(0, now - Date.parse(request.requestedAt)));
   const from = `${subject.platform}/${subject.arch} · palyra ${subject.version} · from ${subject.address} · asked ${asked} ago`;
   return [
-    `  ${{ join: 'join  ', login: 'login ', capabilities: 'node  ' }[kind]} ${subject.name} · ${from}`,
-    ...(kind === 'capabilities'
-      ? [`  wants  ${request.wants.join(', ')}`]
-      : kind === 'join'
-        ? joinLines(request, now, intended)
-        : loginLines(request, intended)),
+    `  ${KIND_WORDS[kind] ?? 'asks  '} ${subject.name} · ${from}`,
+    ...(kind === 'join'
+      ? joinLines(request, now, intended)
+      : kind === 'login'
+        ? loginLines(request, intended)
+        : [
+            `  wants  ${request.wants.join(', ') || '—'}`,
+            ...(isKnownKind(kind) ? [] : [`  kind   ${kind}: this version of palyra does not know it`]),
+          ]),
     ...(request.state === 'pending' ? [] : [`  state  ${endOf(request)}`]),
   ].map(printable);
 }
+
+const KIND_WORDS: Readonly<Record<string, string>> = { join: 'join  ', login: 'login ', capabilities: 'node  ' };
 
 function joinLines(request: ApprovalView, now: number, intended: Intended): string[] {
   const { subject, wants, replaces, state } = request;
@@ -95,13 +111,18 @@ export function endOf({ kind, state, decidedBy, reason, operator }: ApprovalView
   return `${word}${decidedBy === null ? '' : ` by ${decidedBy}`}${reason === null ? '' : `: "${reason}"`}`;
 }
 
-function whatOf({ kind, subject, operator, wants }: ApprovalView): string {
+/** What is asked for, in a few words. */
+export function whatOf({ subject, operator, wants, ...request }: ApprovalView): string {
+  const kind: string = request.kind;
   if (kind === 'join') return `join as "${subject.name}"`;
   if (kind === 'capabilities') return `${subject.name} wants ${wants.join(', ')}`;
+  if (kind !== 'login') return `${subject.name} asks for ${kind}`;
   return operator === null ? 'log in' : `log in as ${operator}`;
 }
 
-function whoOf({ kind, subject }: ApprovalView): string {
+/** Who asks, and from where. */
+export function whoOf({ subject, ...request }: ApprovalView): string {
+  const kind: string = request.kind;
   const where = `${subject.platform}/${subject.arch} · ${subject.address}`;
   if (kind === 'capabilities') return `new since it joined · ${where}`;
   return kind === 'join' ? `${where} · key ${subject.keyWords.slice(0, 4)}` : `${subject.hostname} · ${where}`;
@@ -109,6 +130,7 @@ function whoOf({ kind, subject }: ApprovalView): string {
 
 function answerOf(request: ApprovalView): string {
   if (request.state !== 'pending') return endOf(request);
+  if (!isKnownKind(request.kind)) return 'needs a newer palyra';
   const command = `palyra approvals approve ${shortRequestId(request.id)}`;
   return request.pinRequired ? `${command}  (asks for PIN)` : command;
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PalyraError } from '../base/errors.js';
 import { readVariable } from './environment.js';
+import { holdForeignOutput, type ForeignOutput } from './foreign-output.js';
 
 export interface TerminalListener {
   /** UTF-8, whole characters. */
@@ -28,6 +29,8 @@ export interface Terminal {
   suspend(): void;
   /** The text after the operator has edited it in $EDITOR; null when the editor failed. The keys belong to the editor meanwhile. */
   edit(text: string): Promise<string | null>;
+  /** Keeps what others of this process write until the returned function is called: it is written then. */
+  holdOthers(): () => void;
   /** `restore` is called when the process ends without having been asked to. The returned function takes it back. */
   onSuddenEnd(restore: () => void): () => void;
 }
@@ -37,6 +40,7 @@ const DEFAULT_SIZE = { columns: 80, rows: 24 };
 const RESUME_MS = 50;
 
 export class ProcessTerminal implements Terminal {
+  #others: ForeignOutput | null = null;
   #listening: { readonly listener: TerminalListener; readonly data: (chunk: string) => void } | null = null;
 
   get size(): { columns: number; rows: number } {
@@ -46,7 +50,18 @@ export class ProcessTerminal implements Terminal {
   }
 
   write(text: string): void {
-    if (!process.stdout.destroyed) process.stdout.write(text);
+    if (process.stdout.destroyed) return;
+    if (this.#others === null) process.stdout.write(text);
+    else this.#others.write(text);
+  }
+
+  holdOthers(): () => void {
+    const held = holdForeignOutput();
+    this.#others = held;
+    return () => {
+      held.release();
+      if (this.#others === held) this.#others = null;
+    };
   }
 
   listen(listener: TerminalListener): () => void {

@@ -42,6 +42,7 @@ export interface TuiDeps {
 
 export interface TuiOptions {
   readonly daemon: TuiState['daemon'];
+  readonly who: TuiState['who'];
   readonly readOnly: boolean;
   readonly colour: boolean;
   readonly qr: QrOptions;
@@ -82,8 +83,8 @@ class Tui {
     this.#painter = new Painter((text) => terminal.write(text));
     const send = (message: Message) => this.#send(message);
     this.#effects = new Effects({ client, clock, newKey, signal: this.#ended.signal, send });
-    const { daemon, readOnly } = options;
-    this.#state = initialState({ now: clock.now(), size: terminal.size, readOnly, daemon });
+    const { daemon, who, readOnly } = options;
+    this.#state = initialState({ now: clock.now(), size: terminal.size, readOnly, daemon, who });
   }
 
   async run(signal: AbortSignal): Promise<TuiFigures> {
@@ -91,7 +92,11 @@ class Tui {
     const end = () => this.#ended.abort();
     if (signal.aborted) return { frames: 0 };
     signal.addEventListener('abort', end, { once: true });
-    const restore = terminal.onSuddenEnd(() => this.#painter.leave());
+    const release = terminal.holdOthers();
+    const restore = terminal.onSuddenEnd(() => {
+      this.#painter.leave();
+      release();
+    });
     this.#painter.enter();
     const unlisten = terminal.listen({
       input: (text) => this.#input(text),
@@ -118,6 +123,7 @@ class Tui {
       this.#layout.close();
       unlisten();
       this.#painter.leave();
+      release();
       restore();
     }
     if (this.#failure !== null) throw this.#failure;

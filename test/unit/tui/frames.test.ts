@@ -7,21 +7,29 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createFrameLayout, type FrameLayout } from '../../../src/lib/tui/run/ink-frames.js';
-import type { Size, TuiState } from '../../../src/lib/tui/state/state.js';
+import type { Daemon, Size, TuiState } from '../../../src/lib/tui/state/state.js';
+import type { ApprovalView } from '../../../src/lib/base/requests.js';
+import type { Who } from '../../../src/lib/tui/state/rights.js';
 import { ansiOf, cells } from '../../../src/lib/tui/views/segments.js';
 import { view } from '../../../src/lib/tui/views/view.js';
 import {
   after as afterMessages,
   busy,
+  DEVICE,
   dispatch,
+  DAEMON,
   INVITE,
   living,
+  login,
   many,
   NAMES,
   node,
+  NOW,
   OFFERS,
+  request,
   start,
   type,
+  type StateOptions,
 } from '../../support/tui-states.js';
 
 const FOLDER = fileURLToPath(new URL('../../fixtures/tui/', import.meta.url));
@@ -34,6 +42,31 @@ const SIZES: readonly Size[] = [
 ];
 const QR = { possible: true, trueColour: false };
 const SGR = /\u001b\[[0-9;]*m/g;
+
+const MAX: Who = { operator: 'max', role: 'operator', scopes: null };
+const AWAY: Daemon = { ...DAEMON, context: 'home', flags: ['--context', 'home'] };
+
+/** Beside the machines that ask: a login as max, one as nobody in particular, a machine that wants more, and what this version does not know. */
+function withLogins(size: Size, options: StateOptions = {}): TuiState {
+  const newer = (kind: string, id: string) =>
+    ({ ...request(id, { pinRequired: false, wants: ['camera.snap'] }, 'pi-lab'), kind }) as unknown as ApprovalView;
+  const requests = [
+    request('M4XT9Q'),
+    login('B7CK2P', { operator: 'max' }),
+    login('Q2WW8Z'),
+    newer('capabilities', '9DM4AB'),
+    newer('firmware', 'H1H2H3'),
+  ];
+  const there = dispatch('6', {
+    ...{ node: 'macbook', nodeId: 'nod_macbook', capability: 'desktop.open_url', state: 'awaiting-approval' },
+    ...{ requestedBy: 'ci-bot', deadlineAt: new Date(NOW + 41_000).toISOString() },
+  });
+  return afterMessages(
+    busy(size, options),
+    { type: 'approvals', requests },
+    { type: 'dispatches', dispatches: [there] },
+  );
+}
 
 describe('The frames of the terminal UI', () => {
   let layout: FrameLayout;
@@ -84,7 +117,10 @@ describe('The frames of the terminal UI', () => {
   it('show no machine, one and three hundred', () => {
     golden('fleet-0', (size) => living(size, []));
     golden('fleet-1', (size) => living(size, [node('nas')]));
+    golden('fleet-0-colour', (size) => living(size, []), { colour: true });
+    golden('fleet-1-colour', (size) => living(size, [node('nas')]), { colour: true });
     golden('fleet-300', (size) => type(living(size, many(300)), '\u001b[6~', '\u001b[6~'));
+    golden('fleet-300-colour', (size) => type(living(size, many(300)), '\u001b[6~', '\u001b[6~'), { colour: true });
   });
 
   it('show a fleet in which something waits, with and without colour', () => {
@@ -94,6 +130,8 @@ describe('The frames of the terminal UI', () => {
 
   it('keep columns straight with wide, long and hostile names', () => {
     golden('fleet-names', (size) => living(size, NAMES));
+    golden('fleet-revoked', (size) => living(size, [node('lost-pi', { presence: 'revoked', trust: 'revoked' })]));
+    golden('fleet-names-colour', (size) => living(size, NAMES), { colour: true });
   });
 
   it('say so when the daemon is away, and claim nothing', () => {
@@ -111,11 +149,22 @@ describe('The frames of the terminal UI', () => {
     golden('connecting', start);
   });
 
+  it('are what the README shows', () => {
+    const frame = readFileSync(join(FOLDER, 'fleet.txt'), 'utf8').split('== 80x24\n')[1]!.split('\n\n==')[0]!;
+    const shown = frame.split('\n').map((row) => row.slice(1));
+    const readme = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
+    assert.ok(readme.includes(shown.join('\n').trimEnd()), 'the frame in README.md is not the one of fleet.txt');
+  });
+
   it('show every screen', () => {
     const sizes = SIZES.slice(0, 4);
     const detail = {
       id: 'nod_nas',
       capabilities: OFFERS,
+      device: {
+        ...DEVICE,
+        warnings: [{ code: 'certificate-expiring' as const, message: 'the certificate ends in 9 d' }],
+      },
       recent: [dispatch('9', { capability: 'system.health', output: { load: [1, 2, 3] } })],
     };
     const nas = (size: Size, ...keys: readonly string[]) =>
@@ -127,6 +176,13 @@ describe('The frames of the terminal UI', () => {
     golden('approvals', (size) => type(busy(size), 'a'), { sizes });
     golden('approvals-pin', (size) => type(busy(size), 'a', '\r', '482'), { sizes });
     golden('approvals-reason', (size) => type(busy(size), 'a', 'r', 'not ours'), { sizes });
+    golden('approvals-login', (size) => type(withLogins(size), 'a', 'j'), { sizes });
+    golden('approvals-login-pin', (size) => type(withLogins(size), 'a', 'j', '\r', '482'), { sizes });
+    golden('approvals-operator', (size) => type(withLogins(size, { who: MAX }), 'a', 'j'), { sizes });
+    golden('approvals-viewer', (size) => type(withLogins(size, { who: { ...MAX, role: 'viewer' } }), 'a'), { sizes });
+    golden('approvals-unknown', (size) => type(withLogins(size), 'a', 'G'), { sizes });
+    golden('fleet-operator', (size) => withLogins(size, { who: MAX, daemon: AWAY }), { sizes });
+    golden('fleet-login-colour', (size) => withLogins(size), { sizes: SIZES.slice(1, 3), colour: true });
     golden('dispatches', (size) => type(busy(size), 'd'), { sizes });
     golden('dispatches-chosen', (size) => type(busy(size), 'd', 'k', 'k'), { sizes });
     golden('invite', (size) => afterMessages(type(living(size), 'n'), { type: 'invite', invite: INVITE }), { sizes });

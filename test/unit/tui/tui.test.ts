@@ -7,12 +7,13 @@ import type { Terminal, TerminalListener } from '../../../src/lib/cli/terminal.j
 import type { ControlPlaneClient, WatchItem, WatchOptions } from '../../../src/lib/client/control-plane-client.js';
 import { runTui, type TuiFigures } from '../../../src/lib/tui/tui.js';
 import { TestScreen } from '../../support/screen.js';
-import { many, node, snapshot } from '../../support/tui-states.js';
+import { DAEMON, EVA, many, node, snapshot } from '../../support/tui-states.js';
 
 class TestTerminal implements Terminal {
   size = { columns: 80, rows: 24 };
   readonly screen = new TestScreen();
   writes = 0;
+  held = 0;
   listener: TerminalListener | null = null;
   suddenEnd: (() => void) | null = null;
 
@@ -25,6 +26,10 @@ class TestTerminal implements Terminal {
     return () => (this.listener = null);
   }
   suspend(): void {}
+  holdOthers(): () => void {
+    this.held++;
+    return () => (this.held = 0);
+  }
   async edit(): Promise<string | null> {
     return null;
   }
@@ -61,7 +66,7 @@ class TestFeed {
           else yield item;
         }
       },
-      daemonStatus: async () => ({ version: '1', owner: 'eva' }),
+      getSession: async () => ({ ...EVA, daemon: DAEMON }),
       listApprovals: async () => [],
       listDispatches: async () => ({ dispatches: [], nextCursor: null }),
     } as unknown as ControlPlaneClient;
@@ -76,7 +81,7 @@ describe('The running terminal UI', () => {
 
   beforeEach(() => {
     [terminal, feed, stop] = [new TestTerminal(), new TestFeed(), new AbortController()];
-    const options = { daemon: { name: 'nas', version: '1', user: 'eva' }, readOnly: false, colour: false };
+    const options = { daemon: DAEMON, who: EVA, readOnly: false, colour: false };
     const deps = { client: feed.client, terminal, clock: systemClock, newKey: () => 'key' };
     running = runTui(deps, { ...options, qr: { possible: false, trueColour: false } }, stop.signal);
     running.catch(() => undefined);
@@ -89,7 +94,7 @@ describe('The running terminal UI', () => {
   const isRestored = () => {
     const { screen } = terminal;
     assert.deepEqual([screen.entered, screen.alternate, screen.cursorVisible, screen.wraps], [1, 0, true, true]);
-    assert.deepEqual([terminal.listener, terminal.suddenEnd], [null, null]);
+    assert.deepEqual([terminal.listener, terminal.suddenEnd, terminal.held], [null, null, 0]);
   };
 
   it('draws at most ten frames a second however much happens, and none when nothing does', async () => {

@@ -1,14 +1,29 @@
 /** What keys do: the effects they ask for, and the command in the footer that would do the same. */
 import assert from 'node:assert/strict';
 import { commandOf } from '../../../src/lib/tui/state/commands.js';
-import { filterOf } from '../../../src/lib/tui/state/fleet.js';
+import { filterOf, pendingOf } from '../../../src/lib/tui/state/fleet.js';
 import { inputOf } from '../../../src/lib/tui/state/invoke-form.js';
 import type { Effect } from '../../../src/lib/tui/state/messages.js';
+import type { ApprovalView } from '../../../src/lib/base/requests.js';
+import type { Who } from '../../../src/lib/tui/state/rights.js';
 import type { TuiState } from '../../../src/lib/tui/state/state.js';
 import { update } from '../../../src/lib/tui/state/update.js';
 import { plainOf } from '../../../src/lib/tui/views/segments.js';
 import { view } from '../../../src/lib/tui/views/view.js';
-import { after as later, busy, FOUR, INVITE, keysOf, living, NOW, OFFERS, type } from '../../support/tui-states.js';
+import {
+  after as later,
+  busy,
+  DEVICE,
+  FOUR,
+  INVITE,
+  keysOf,
+  living,
+  NOW,
+  OFFERS,
+  type,
+  login,
+  request,
+} from '../../support/tui-states.js';
 
 const SIZE = { columns: 100, rows: 28 };
 
@@ -29,11 +44,13 @@ describe('A key of the terminal UI', () => {
     assert.deepEqual(asked(busy(SIZE), 'a', '\r', '48291', '\r'), []);
     const [approve, ...others] = asked(busy(SIZE), 'a', '\r', '48a2-9x13', '\r');
     assert.deepEqual(others, []);
-    assert.deepEqual(approve, { do: 'approve', id: 'req_M4XT9Q', pin: '482913', naming: '' });
+    assert.deepEqual(approve, { do: 'approve', id: 'req_M4XT9Q', kind: 'join', pin: '482913', naming: '' });
     const typed = type(busy(SIZE), 'a', '\r', '482913');
     assert.equal(commandOf(typed), 'palyra approvals approve M4XT9Q --pin ……');
     const named = asked(busy(SIZE), 'a', 'e', '\u0015', 'desk site=lab', '\r', '\r', '482913', '\r');
-    assert.deepEqual(named, [{ do: 'approve', id: 'req_M4XT9Q', pin: '482913', naming: 'desk site=lab' }]);
+    assert.deepEqual(named, [
+      { do: 'approve', id: 'req_M4XT9Q', kind: 'join', pin: '482913', naming: 'desk site=lab' },
+    ]);
   });
 
   it('keeps the question open after a wrong PIN, and closes it when somebody else has answered', () => {
@@ -56,7 +73,7 @@ describe('A key of the terminal UI', () => {
   });
 
   it('runs what the form says, as the command line would, and refuses JSON that is none', () => {
-    const detail = { id: 'nod_attic', capabilities: OFFERS, recent: [] };
+    const detail = { id: 'nod_attic', capabilities: OFFERS, recent: [], device: DEVICE };
     const form = type(later(type(busy(SIZE), 'i'), { type: 'detail', detail }), '\r', '17', '\t', 'high', '\t', "it's");
     assert.equal(commandOf(form), String.raw`palyra nodes invoke attic gpio.write pin=17 level=high 'note=it'\''s'`);
     const input = { pin: 17, level: 'high', note: "it's" };
@@ -83,6 +100,101 @@ describe('A key of the terminal UI', () => {
     const joined = later(invited, { type: 'invite-changed', invite: { ...INVITE, state: 'used', redeemedBy } });
     assert.deepEqual([joined.screen.kind, joined.selected], ['fleet', 'nod_nas']);
     assert.doesNotMatch(JSON.stringify(joined), /K7QF/);
+  });
+});
+
+describe('What the role does not allow', () => {
+  const as = (role: Who['role'], scopes: Who['scopes'] = null): Who => ({ operator: 'max', role, scopes });
+  const withLogins = (who: Who) =>
+    later(busy(SIZE, { who }), {
+      type: 'approvals',
+      requests: [request('M4XT9Q'), login('B7CK2P', { operator: 'Max' }), login('Q2WW8Z', { operator: 'eva' })],
+    });
+  const told = (state: TuiState, ...typed: readonly string[]) => type(state, ...typed).notice?.text ?? '';
+
+  it('is neither offered nor done, and the reason is told', () => {
+    const operator = withLogins(as('operator'));
+    assert.doesNotMatch(screenOf(operator), /n new node/);
+    assert.match(screenOf(operator), /i invoke/);
+    assert.match(told(operator, 'n'), /Inviting machines takes the role approver; you are operator/);
+    assert.match(told(operator, 'x'), /takes the role owner/);
+    assert.equal(type(operator, 'i').screen.kind, 'invoke');
+    const approver = withLogins(as('approver'));
+    assert.equal(type(approver, 'n').screen.kind, 'invite');
+    assert.doesNotMatch(screenOf(type(approver, '\r')), /x remove/);
+    const viewer = withLogins(as('viewer'));
+    for (const key of ['i', 'n', 'x', 'w']) assert.match(told(viewer, key), /Read-only: you are a viewer here/);
+    const token = withLogins(as('owner', ['nodes:read', 'events:read', 'invoke:echo']));
+    assert.equal(type(token, 'i').screen.kind, 'invoke');
+    assert.match(told(token, 'n'), /lacks the scope invites:write/);
+    assert.match(screenOf(type(token, 'a')), /lacks the scope approvals:read/);
+    assert.match(screenOf(type(token, 'd')), /lacks the scope dispatches:read/);
+  });
+
+  it('leaves each operator the requests that are theirs to answer', () => {
+    const mine = (who: Who) => pendingOf(withLogins(who)).map(({ id }) => id.slice(4));
+    assert.deepEqual(mine(as('owner')), ['M4XT9Q', 'B7CK2P', 'Q2WW8Z']);
+    assert.deepEqual(mine(as('approver')), ['M4XT9Q', 'B7CK2P', 'Q2WW8Z']);
+    assert.deepEqual(mine(as('operator')), ['B7CK2P']);
+    assert.deepEqual(mine(as('owner', ['approvals:read'])), []);
+    // Somebody else's login may be turned away by an approver, not let in.
+    const approver = type(withLogins(as('approver')), 'a', 'G');
+    assert.match(told(approver, '\r'), /Only eva or the owner approves it/);
+    assert.equal(type(approver, 'r').prompt?.kind, 'reason');
+    assert.equal(commandOf(approver), 'palyra approvals show Q2WW8Z');
+    const operator = withLogins(as('operator'));
+    assert.match(told(type(operator, 'a', 'j'), '\r'), /takes the role approver; you are operator/);
+    assert.match(told(type(operator, 'a', 'j'), 'r'), /takes the role approver; you are operator/);
+  });
+
+  it('is known again when the role changes while one looks on', () => {
+    const before = withLogins(as('owner'));
+    const viewer = later(before, { type: 'session', version: '2', who: as('viewer') });
+    assert.deepEqual([viewer.locked, viewer.daemon.version], [true, '2']);
+    assert.equal(later(viewer, { type: 'session', version: '2', who: as('owner') }).locked, false);
+    const locked = type(before, 'w');
+    assert.equal(later(locked, { type: 'session', version: '2', who: as('owner') }).locked, true);
+  });
+});
+
+describe('A login that asks', () => {
+  const asking = (...requests: ApprovalView[]) => later(busy(SIZE), { type: 'approvals', requests });
+
+  it('is no row of the fleet, rings once, and is approved with its PIN', () => {
+    const [state, effects] = update(
+      living(SIZE),
+      { type: 'approvals', requests: [login('B7CK2P', { operator: 'max' })] },
+      NOW,
+    );
+    assert.deepEqual(effects, [], 'it waited before');
+    const later = update(state, { type: 'approvals', requests: [...state.approvals, login('Q2WW8Z')] }, NOW);
+    assert.deepEqual(later[1], [{ do: 'bell' }]);
+    assert.doesNotMatch(screenOf(state), /asking to join/);
+    assert.match(screenOf(state), /waiting for you \(1\)[^]*log in as max · laptop/);
+    assert.deepEqual(asked(state, 'a', '\r', '482913', '\r'), [
+      { do: 'approve', id: 'req_B7CK2P', kind: 'login', pin: '482913', naming: '' },
+    ]);
+  });
+
+  it('is approved as somebody else by the owner, unless it says itself who it is', () => {
+    const free = asking(login('Q2WW8Z'));
+    const named = type(free, 'a', 'e', 'ci-bot', '\r');
+    assert.match(screenOf(named), /as {5}ci-bot: the program can do what ci-bot can do/);
+    assert.equal(commandOf(named), 'palyra approvals approve Q2WW8Z --as ci-bot');
+    assert.deepEqual(asked(named, '\r', '482913', '\r'), [
+      { do: 'approve', id: 'req_Q2WW8Z', kind: 'login', pin: '482913', naming: 'ci-bot' },
+    ]);
+    assert.equal(type(asking(login('B7CK2P', { operator: 'max' })), 'a', 'e').prompt, null);
+  });
+
+  it('of a kind that nobody here knows is shown, and nothing can be said to it', () => {
+    const kind = { kind: 'firmware' } as unknown as Partial<ApprovalView>;
+    const state = type(asking(request('H1H2H3', { ...kind, pinRequired: false })), 'a');
+    assert.match(screenOf(state), /win-pc asks for firmware[^]*this version of palyra does not know it/);
+    for (const keys of [['\r', '\r'], ['r', 'no', '\r'], ['e']]) {
+      assert.deepEqual(asked(state, ...keys), []);
+      assert.equal(type(state, ...keys).prompt, null);
+    }
   });
 });
 

@@ -5,7 +5,8 @@ import { together } from './sentences.js';
 const EVERY_MS = 1000;
 const MAX_KEPT = 200;
 
-export type Said = { readonly subject: string; readonly text: string };
+/** `node`: about a machine of the fleet. */
+export type Said = { readonly about: 'node' | 'request' | 'daemon'; readonly subject: string; readonly text: string };
 
 export class Announcer {
   readonly #clock: Clock;

@@ -16,8 +16,9 @@ import { printable, printableJson } from '../../cli/text.js';
 import type { ControlPlaneClient } from '../../client/control-plane-client.js';
 import { Effects, type DaemonEffect } from '../run/effects.js';
 import { watchDaemon } from '../run/watcher.js';
-import { pendingOf } from '../state/fleet.js';
-import { CHANGING, type Message } from '../state/messages.js';
+import { shownApprovals } from '../state/approvals.js';
+import type { Message } from '../state/messages.js';
+import { answerRefusal, refusalOfEffect, seesWhat, type Who } from '../state/rights.js';
 import { initialState, type TuiState } from '../state/state.js';
 import { update } from '../state/update.js';
 import { Announcer } from './announcer.js';
@@ -32,6 +33,7 @@ export interface LineModeDeps {
 
 export interface LineModeOptions {
   readonly daemon: TuiState['daemon'];
+  readonly who: Who;
   readonly readOnly: boolean;
 }
 
@@ -62,14 +64,14 @@ class LineMode {
   #greeted = false;
   #failure: PalyraError | null = null;
 
-  constructor(deps: LineModeDeps, { daemon, readOnly }: LineModeOptions) {
+  constructor(deps: LineModeDeps, { daemon, who, readOnly }: LineModeOptions) {
     const { client, clock, newKey, talk } = deps;
     setMaxListeners(MAX_LISTENERS, this.#ended.signal);
     this.#deps = deps;
     this.#announcer = new Announcer(clock, (text) => talk.print(`\n${text}\n> `));
     const send = (message: Message) => this.#take(message);
     this.#effects = new Effects({ client, clock, newKey, signal: this.#ended.signal, send });
-    this.#state = initialState({ now: clock.now(), size: { columns: 80, rows: 24 }, readOnly, daemon });
+    this.#state = initialState({ now: clock.now(), size: { columns: 80, rows: 24 }, readOnly, daemon, who });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -117,14 +119,20 @@ class LineMode {
         if (this.#greeted) for (const item of message.items) this.#announcer.add(say.eventSentence(item));
         return;
       case 'approvals':
-        // The first list completes the greeting.
-        if (this.#greeted) return;
-        this.#greeted = true;
-        return this.#say(say.greeting(this.#state), say.MENU);
+        for (const request of this.#greeted ? newIn(this.#state, before) : [])
+          this.#announcer.add(say.requestSentence(request, this.#state));
+        return this.#greet();
+      case 'session':
+        return this.#greet();
       case 'connection':
-        if (message.lost === null) this.#announcer.add({ subject: 'daemon', text: 'Connected again.' });
+        if (message.lost === null)
+          this.#announcer.add({ subject: 'daemon', text: 'Connected again.', about: 'daemon' });
         else if (before.connection.state !== 'lost')
-          this.#announcer.add({ subject: 'daemon', text: `Connection to the daemon lost: ${message.lost}.` });
+          this.#announcer.add({
+            subject: 'daemon',
+            text: `Connection to the daemon lost: ${message.lost}.`,
+            about: 'daemon',
+          });
         return;
       case 'done':
       case 'failed':
@@ -148,6 +156,13 @@ class LineMode {
     }
   }
 
+  /** Once everything that may be seen was listed. */
+  #greet(): void {
+    if (this.#greeted || !(this.#state.heard || !seesWhat(this.#state.who, 'approvals'))) return;
+    this.#greeted = true;
+    this.#say(say.greeting(this.#state), say.menu(this.#state));
+  }
+
   #read(line: string): void {
     const topic = this.#topic;
     this.#topic = { kind: 'menu' };
@@ -156,7 +171,7 @@ class LineMode {
     const [word = '', ...rest] = line.split(/\s+/);
     switch (word.toLowerCase()) {
       case '':
-        return this.#say(say.MENU);
+        return this.#say(say.menu(this.#state));
       case '1':
       case 'nodes':
         return this.#nodes();
@@ -178,12 +193,13 @@ class LineMode {
       case 'help':
         return this.#say(...say.HELP);
       default:
-        return this.#say(`"${word}" is not known here. ${say.MENU}`);
+        return this.#say(`"${word}" is not known here. ${say.menu(this.#state)}`);
     }
   }
 
   #do(effect: DaemonEffect): void {
-    if (this.#state.locked && CHANGING.has(effect.do)) return this.#say('This is read-only: nothing can be changed.');
+    const refusal = refusalOfEffect(this.#state, effect);
+    if (refusal !== null) return this.#say(`${refusal}.`);
     this.#effects.run(effect);
   }
 
@@ -205,21 +221,25 @@ class LineMode {
 
   #dispatches(): void {
     const rows = this.#state.dispatches.slice(-LISTED_DISPATCHES).map((row) => say.dispatchSentence(row));
+    if (!seesWhat(this.#state.who, 'dispatches')) return this.#say(say.NO_SIGHT);
     this.#say(...(rows.length === 0 ? ['Nothing was run yet.'] : rows));
   }
 
   #request(index: number): void {
-    const pending = pendingOf(this.#state);
+    if (!seesWhat(this.#state.who, 'approvals')) return this.#say(say.NO_SIGHT);
+    const pending = shownApprovals(this.#state);
     const request = pending[index];
     if (request === undefined)
-      return this.#say(index === 0 ? 'Nothing waits for an answer.' : `That was the last one. ${say.MENU}`);
+      return this.#say(
+        index === 0 ? 'Nothing waits for an answer.' : `That was the last one. ${say.menu(this.#state)}`,
+      );
     this.#topic = { kind: 'request', id: request.id };
-    this.#say(say.approvalSentence(request, index, pending.length, this.#state.now));
+    this.#say(say.approvalSentence(request, index, pending.length, this.#state));
   }
 
   /** Whether the line was an answer to the request, and not a word of the menu. */
   #answered(id: string, line: string): boolean {
-    const pending = pendingOf(this.#state);
+    const pending = shownApprovals(this.#state);
     const index = pending.findIndex((request) => request.id === id);
     const request = pending[index];
     if (line === '') {
@@ -232,12 +252,19 @@ class LineMode {
     if (isPin || (!request.pinRequired && line.toLowerCase() === 'yes')) {
       // After a wrong PIN the next line is another attempt.
       this.#topic = { kind: 'request', id };
-      this.#do({ do: 'approve', id, pin: isPin ? digits : null, naming: '' });
+      this.#do({ do: 'approve', id, kind: request.kind, pin: isPin ? digits : null, naming: '' });
       return true;
     }
     if (line.toLowerCase() !== 'r') return false;
+    const refusal = answerRefusal(this.#state.who, request, 'reject');
+    if (refusal !== null) {
+      this.#say(`${refusal}.`);
+      return true;
+    }
     this.#topic = { kind: 'reason', id };
-    this.#say(`Why? ${request.subject.name} is told. Enter alone gives no reason.`);
+    this.#say(
+      `Why? ${request.kind === 'login' ? 'The program' : request.subject.name} is told. Enter alone gives no reason.`,
+    );
     return true;
   }
 
@@ -256,4 +283,10 @@ class LineMode {
     }
     this.#do({ do: 'run', node, capability, input });
   }
+}
+
+/** Requests that wait and did not before. */
+function newIn(state: TuiState, before: TuiState) {
+  const known = new Set(before.approvals.map(({ id }) => id));
+  return shownApprovals(state).filter(({ id }) => !known.has(id));
 }

@@ -6,12 +6,18 @@ import { longDuration, shortDuration, spent } from '../../cli/durations.js';
 import { labelsOf } from '../../cli/node-columns.js';
 import { printable } from '../../cli/text.js';
 import type { WatchItem } from '../../client/control-plane-client.js';
-import { pendingOf, summaryOf } from '../state/fleet.js';
+import { askingOf, summaryOf } from '../state/fleet.js';
+import { answerRefusal, lockWords, mayAnswer, refusalOf, whoWords } from '../state/rights.js';
 import type { TuiState } from '../state/state.js';
 import { clockTime } from '../views/layout.js';
+import type { Said } from './announcer.js';
 
-export const MENU =
-  'Type a number or a word, then Enter. 1 nodes, 2 approvals, 3 dispatches, n new node, h help, q quit.';
+export function menu(state: TuiState): string {
+  const invites = refusalOf(state, 'invite') === null ? ' n new node,' : '';
+  return `Type a number or a word, then Enter. 1 nodes, 2 approvals, 3 dispatches,${invites} h help, q quit.`;
+}
+
+export const NO_SIGHT = 'The token is not allowed to see this.';
 
 export const HELP: readonly string[] = [
   '1 or nodes: every machine. 2 or approvals: what waits for you. 3 or dispatches: what was run last.',
@@ -21,17 +27,19 @@ export const HELP: readonly string[] = [
 
 export function greeting(state: TuiState): string {
   const { total, online, waiting } = summaryOf(state);
+  const joins = askingOf(state).length;
   const others = total - online;
   const parts = [`${online} online`, ...(others === 0 ? [] : [`${others} not`])];
-  const asking = waiting === 0 ? '' : `, ${waiting} asking to join`;
+  const asking = joins === 0 ? '' : `, ${joins} asking to join`;
+  const yours = waiting === 0 ? '' : ` ${plural(waiting, 'request')} for you to answer.`;
   return printable(
-    `palyra, connected to ${state.daemon.name}. ${plural(total, 'node')}: ${parts.join(', ')}${asking}.`,
+    `palyra, connected to ${state.daemon.name} as ${whoWords(state.who)}. ${plural(total, 'node')}: ${parts.join(', ')}${asking}.${yours}`,
   );
 }
 
 const PRESENCE: Readonly<Record<NodeView['presence'], string>> = {
   ...{ online: 'online', late: 'online but late', offline: 'offline', 'never-seen': 'never seen' },
-  ...{ expired: 'expired, pair it again', revoked: 'removed' },
+  ...{ expired: 'expired, pair it again', revoked: 'revoked' },
 };
 
 export function nodeSentence(node: NodeView, now: number, live: boolean): string {
@@ -50,13 +58,37 @@ export function nodeSentences(node: NodeView, now: number, live: boolean): strin
   ].map(printable);
 }
 
-export function approvalSentence(request: ApprovalView, index: number, count: number, now: number): string {
+export function approvalSentence(request: ApprovalView, index: number, count: number, state: TuiState): string {
   const { subject, pinRequired } = request;
-  const asked = longDuration(Math.max(0, now - Date.parse(request.requestedAt)));
-  const how = pinRequired ? 'Type the PIN to approve' : 'Type yes to approve';
-  return printable(
-    `${index + 1} of ${count}. ${subject.name} asks to join. ${subject.platform}, from ${subject.address}, key ${subject.keyWords.slice(0, 9)}, asked ${asked} ago. ${how}, r to reject, Enter for next.`,
+  const asked = longDuration(Math.max(0, state.now - Date.parse(request.requestedAt)));
+  const key = subject.keyWords === '' ? '' : `, key ${subject.keyWords.slice(0, 9)}`;
+  const [approve, reject] = (['approve', 'reject'] as const).map((how) =>
+    state.locked ? lockWords(state) : answerRefusal(state.who, request, how),
   );
+  const ways = [
+    ...(approve === null ? [pinRequired ? 'type the PIN to approve' : 'type yes to approve'] : []),
+    ...(reject === null ? ['r to reject'] : []),
+    'Enter for next',
+  ].join(', ');
+  const why = typeof approve === 'string' ? ` ${approve}.` : '';
+  return printable(
+    `${index + 1} of ${count}. ${askingWords(request)}. ${subject.platform}, from ${subject.address}${key}, asked ${asked} ago.${why} ${ways[0]!.toUpperCase()}${ways.slice(1)}.`,
+  );
+}
+
+function askingWords({ subject, operator, wants, ...request }: ApprovalView): string {
+  const kind: string = request.kind;
+  if (kind === 'join') return `${subject.name} asks to join`;
+  if (kind === 'capabilities') return `${subject.name} wants to do more: ${wants.join(', ')}`;
+  if (kind === 'login') return `palyra on ${subject.hostname} asks to log in as ${operator ?? 'whoever approves it'}`;
+  return `${subject.name} asks for ${kind}`;
+}
+
+/** That something waits since now. */
+export function requestSentence(request: ApprovalView, state: TuiState): Said {
+  const how = mayAnswer(state.who, request) && !state.locked ? ' Type 2 to answer.' : '';
+  const text = `${askingWords(request)}.${how} ${clockTime(request.requestedAt).slice(0, 5)}.`;
+  return { about: 'request', subject: request.subject.name, text: printable(text) };
 }
 
 export function dispatchSentence(row: DispatchListing): string {
@@ -66,19 +98,20 @@ export function dispatchSentence(row: DispatchListing): string {
 }
 
 /** What is told unasked; null for what nobody needs to hear. */
-export function eventSentence(item: WatchItem): { subject: string; text: string } | null {
+export function eventSentence(item: WatchItem): Said | null {
   if (item.type === 'ping' || item.type === 'snapshot') return null;
   const at = `${clockTime(item.at).slice(0, 5)}.`;
   if (item.type === 'resync')
-    return { subject: 'list', text: `The list is new, ${plural(item.nodes.length, 'node')} now. ${at}` };
+    return {
+      about: 'daemon',
+      subject: 'list',
+      text: `The list is new, ${plural(item.nodes.length, 'node')} now. ${at}`,
+    };
   if (item.type === 'node') {
     const text = nodeChange(item.change, item.node);
-    return text === null ? null : { subject: item.node.name, text: printable(`${text} ${at}`) };
+    return text === null ? null : { about: 'node', subject: item.node.name, text: printable(`${text} ${at}`) };
   }
-  if (item.type === 'approval' && item.change === 'requested' && item.state === 'pending') {
-    const name = item.name ?? 'A machine';
-    return { subject: name, text: printable(`${name} asks to join. Type 2 to answer. ${at}`) };
-  }
+  // Requests are told from their list, which says what they ask for.
   return null;
 }
 
@@ -92,6 +125,10 @@ function nodeChange(change: string, node: NodeView): string | null {
       return `${node.name} joined.`;
     case 'removed':
       return `${node.name} was removed.`;
+    case 'revoked':
+      return `${node.name} was revoked: it is no longer trusted.`;
+    case 'restored':
+      return `${node.name} is trusted again.`;
     case 'renamed':
       return `A machine is now called ${node.name}.`;
     default:
@@ -100,15 +137,14 @@ function nodeChange(change: string, node: NodeView): string | null {
 }
 
 /** One line for everything that happened in a second. */
-export function together(said: readonly { subject: string; text: string }[]): string {
+export function together(said: readonly Said[]): string {
   const [first] = said;
   if (first !== undefined && said.length === 1) return first.text;
   const subjects = new Set(said.map(({ subject }) => subject));
   if (subjects.size === 1) return said.at(-1)!.text;
   const names = [...subjects].slice(0, 3).join(', ');
-  return printable(
-    `${subjects.size} nodes changed: ${names}${subjects.size > 3 ? ' and others' : ''}. Type 1 for the list.`,
-  );
+  const others = subjects.size > 3 ? ' and others' : '';
+  if (said.every(({ about }) => about === 'node'))
+    return printable(`${subjects.size} nodes changed: ${names}${others}. Type 1 for the list.`);
+  return printable(`${subjects.size} things happened: ${names}${others}. Type 1 for the nodes, 2 for what waits.`);
 }
-
-export const pendingCount = (state: TuiState) => pendingOf(state).length;

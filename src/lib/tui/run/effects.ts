@@ -4,6 +4,8 @@
  */
 import { sleep, type Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
+import type { NodeView } from '../../base/model.js';
+import type { ApprovalView } from '../../base/requests.js';
 import { inviteRequest } from '../../cli/invite-desk.js';
 import { joinedLine } from '../../cli/invite-report.js';
 import { followDispatch, sendDispatch } from '../../cli/dispatch-run.js';
@@ -81,8 +83,11 @@ export class Effects {
       case 'load':
         return this.#list(effect.what);
       case 'load-detail': {
-        const { capabilities, recentDispatches } = await client.showNode(effect.id);
-        send({ type: 'detail', detail: { id: effect.id, capabilities, recent: recentDispatches } });
+        const [{ capabilities, recentDispatches }, device] = await Promise.all([
+          client.showNode(effect.id),
+          client.inventoryDevice(effect.id),
+        ]);
+        send({ type: 'detail', detail: { id: effect.id, capabilities, recent: recentDispatches, device } });
         return;
       }
       case 'show-dispatch':
@@ -95,7 +100,7 @@ export class Effects {
           effect.id,
           effect.reason === '' ? {} : { reason: effect.reason },
         );
-        const name = request.subject.name;
+        const name = request.kind === 'login' ? `Login on ${request.subject.hostname}` : request.subject.name;
         send({ type: 'done', text: changed ? `${name} rejected` : `${name}: already ${endOf(request)}` });
         send({ type: 'approvals', requests: await client.listApprovals() });
         return;
@@ -119,11 +124,11 @@ export class Effects {
     }
   }
 
-  async #list(what: 'daemon' | 'approvals' | 'dispatches'): Promise<void> {
+  async #list(what: 'session' | 'approvals' | 'dispatches'): Promise<void> {
     const { client, send } = this.#deps;
-    if (what === 'daemon') {
-      const { version } = await client.daemonStatus();
-      send({ type: 'daemon', version });
+    if (what === 'session') {
+      const { operator, role, scopes, daemon } = await client.getSession();
+      send({ type: 'session', version: daemon.version, who: { operator, role, scopes } });
     } else if (what === 'approvals') send({ type: 'approvals', requests: await client.listApprovals() });
     else {
       const { dispatches } = await client.listDispatches({ limit: LISTED_DISPATCHES });
@@ -131,21 +136,19 @@ export class Effects {
     }
   }
 
-  async #approve({ id, pin, naming }: Extract<Effect, { do: 'approve' }>): Promise<void> {
+  async #approve({ id, kind, pin, naming }: Extract<Effect, { do: 'approve' }>): Promise<void> {
     const words = naming.split(/\s+/).filter(Boolean);
+    const [as] = kind === 'login' ? words.splice(0) : [];
     const name = words.find((word) => !word.includes('='));
     const labels = words.filter((word) => word.includes('='));
     const { node, request, changed } = await this.#deps.client.approve(id, {
       ...(pin === null ? {} : { pin }),
       noPin: false,
+      ...(as === undefined ? {} : { as }),
       ...(name === undefined ? {} : { name }),
       ...(labels.length === 0 ? {} : { labels: parseLabels(labels) }),
     });
-    const text = !changed
-      ? `${request.subject.name}: already ${endOf(request)}`
-      : node === null
-        ? `${request.subject.name} approved`
-        : joinedLine(node);
+    const text = changed ? approvedText(request, node) : `${request.subject.name}: already ${endOf(request)}`;
     this.#deps.send({ type: 'approved', request: id, text });
   }
 
@@ -157,6 +160,13 @@ export class Effects {
     const onState = (dispatch: typeof accepted) => send({ type: 'dispatch', dispatch, purpose: 'run' });
     await followDispatch(client, accepted, { ...options, sliceMs: SLICE_MS, onState });
   }
+}
+
+function approvedText({ subject, operator, wants, ...request }: ApprovalView, node: NodeView | null): string {
+  const kind: string = request.kind;
+  if (kind === 'login') return `palyra on ${subject.hostname} is logged in as ${operator ?? ''}`;
+  if (kind === 'capabilities') return `${subject.name} may now do ${wants.join(', ') || 'nothing'}`;
+  return node === null ? `${subject.name} approved` : joinedLine(node);
 }
 
 const isAway = ({ reason }: PalyraError) => reason === 'DAEMON_UNREACHABLE' || reason === 'DAEMON_NOT_RUNNING';

@@ -6,12 +6,13 @@ import { currentApproval } from './approvals.js';
 import { currentDispatch } from './dispatch-selection.js';
 import { currentNode } from './fleet.js';
 import { pairsOf } from './invoke-form.js';
+import { answerRefusal } from './rights.js';
 import type { Screen, TuiState } from './state.js';
 
 /** Null where there is nothing to do. */
 export function commandOf(state: TuiState): string | null {
   const words = wordsOf(state);
-  return words === null ? null : ['palyra', ...words].map(quoted).join(' ');
+  return words === null ? null : ['palyra', ...words, ...state.daemon.flags].map(quoted).join(' ');
 }
 
 function wordsOf(state: TuiState): readonly string[] | null {
@@ -29,7 +30,9 @@ function wordsOf(state: TuiState): readonly string[] | null {
       return ['nodes', 'show', state.nodes.get(screen.id)?.name ?? screen.id];
     case 'approvals': {
       const request = currentApproval(state);
-      return request === null ? ['approvals', 'list'] : approving(state, request.id);
+      if (request === null) return ['approvals', 'list'];
+      const isMine = answerRefusal(state.who, request, 'approve') === null;
+      return isMine ? approving(state, request.id) : ['approvals', 'show', shortRequestId(request.id)];
     }
     case 'dispatches': {
       const row = screen.open ?? (screen.selected === null ? null : currentDispatch(state));
@@ -46,6 +49,8 @@ function wordsOf(state: TuiState): readonly string[] | null {
 
 function approving(state: TuiState, id: string): readonly string[] {
   const words = state.naming?.request === id ? state.naming.text.split(/\s+/).filter(Boolean) : [];
+  const isLogin = state.approvals.find((request) => request.id === id)?.kind === 'login';
+  if (isLogin) return ['approvals', 'approve', shortRequestId(id), ...words.slice(0, 1).flatMap((as) => ['--as', as])];
   const name = words.find((word) => !word.includes('='));
   const labels = words.filter((word) => word.includes('=')).flatMap((label) => ['--label', label]);
   return ['approvals', 'approve', shortRequestId(id), ...(name === undefined ? [] : ['--name', name]), ...labels];

@@ -5,6 +5,7 @@ import { commandOf } from './commands.js';
 import { currentNode, resorted, shownNodes } from './fleet.js';
 import type { Step } from './messages.js';
 import { leave, lockedNotice, motionOf, moveId, moveIndex, notice, open, pageOf } from './navigation.js';
+import { isLockedForGood, refusalOf, seesWhat } from './rights.js';
 import { emptyForm, SORTS, TABS, type Screen, type Tab, type TuiState } from './state.js';
 import { emptyField, fieldOf } from './text-field.js';
 
@@ -19,7 +20,7 @@ export function commonKey(state: TuiState, key: Key): Step | null {
   if (key.name === 'escape' || key.name === 'left') return [leave(state), []];
   if (key.name !== 'text') return null;
   const screen = LETTER_SCREENS[key.text];
-  if (screen !== undefined && screen.kind !== state.screen.kind) return [open(state, screen), loadsOf(screen)];
+  if (screen !== undefined && screen.kind !== state.screen.kind) return [open(state, screen), loadsOf(state, screen)];
   switch (key.text) {
     case 'q':
       return [state, [{ do: 'quit' }]];
@@ -30,7 +31,7 @@ export function commonKey(state: TuiState, key: Key): Step | null {
       return command === null ? [state, []] : [notice(state, 'done', 'Copied'), [{ do: 'copy', text: command }]];
     }
     case 'w':
-      if (state.readOnly) return [lockedNotice(state), []];
+      if (isLockedForGood(state)) return [lockedNotice(state), []];
       return [
         notice({ ...state, locked: !state.locked }, 'done', state.locked ? 'Unlocked' : 'Read-only; w unlocks'),
         [],
@@ -46,14 +47,15 @@ function copied(state: TuiState): string | null {
   return screen.kind === 'invite' && screen.invite !== null ? joinCommand(screen.invite) : commandOf(state);
 }
 
-function loadsOf(screen: Screen): Step[1] {
-  if (screen.kind === 'approvals') return [{ do: 'load', what: 'approvals' }];
-  return screen.kind === 'dispatches' ? [{ do: 'load', what: 'dispatches' }] : [];
+function loadsOf({ who }: TuiState, screen: Screen): Step[1] {
+  if (screen.kind !== 'approvals' && screen.kind !== 'dispatches') return [];
+  return seesWhat(who, screen.kind) ? [{ do: 'load', what: screen.kind }] : [];
 }
 
 function newNode(state: TuiState): Step {
   if (state.screen.kind === 'invite') return [state, []];
-  if (state.locked) return [lockedNotice(state), []];
+  const refusal = refusalOf(state, 'invite');
+  if (refusal !== null) return [notice(state, 'error', refusal), []];
   return [open(state, { kind: 'invite', invite: null, seen: 0 }), [{ do: 'invite' }]];
 }
 
@@ -91,9 +93,17 @@ function openNode(state: TuiState, id: string): Step {
 
 const keepDetail = (state: TuiState, id: string) => (state.detail?.id === id ? state.detail : null);
 
+/** Why nothing can be run on a machine; null when it can be tried. */
+export function refusalToRun(state: TuiState, id: string): string | null {
+  const node = state.nodes.get(id);
+  if (node?.trust === 'revoked') return `${node.name} was revoked and runs nothing; palyra nodes restore ${node.name}`;
+  return refusalOf(state, 'run');
+}
+
 function invoke(state: TuiState, id: string | null): Step {
   if (id === null) return [state, []];
-  if (state.locked) return [lockedNotice(state), []];
+  const refusal = refusalToRun(state, id);
+  if (refusal !== null) return [notice(state, 'error', refusal), []];
   const next = open(
     { ...state, selected: id, detail: keepDetail(state, id) },
     { kind: 'invoke', node: id, form: emptyForm },
@@ -104,7 +114,8 @@ function invoke(state: TuiState, id: string | null): Step {
 function remove(state: TuiState, id: string | null): Step {
   const node = id === null ? undefined : state.nodes.get(id);
   if (node === undefined) return [state, []];
-  if (state.locked) return [lockedNotice(state), []];
+  const refusal = refusalOf(state, 'remove');
+  if (refusal !== null) return [notice(state, 'error', refusal), []];
   return [
     { ...state, prompt: { kind: 'remove', node: node.id, name: node.name, field: emptyField }, notice: null },
     [],
@@ -136,7 +147,8 @@ export function nodeKey(state: TuiState, screen: Extract<Screen, { kind: 'node' 
 
 /** A fresh measurement: what the tab shows is the last run of system.health. */
 function measure(state: TuiState, id: string): Step {
-  if (state.locked) return [lockedNotice(state), []];
+  const refusal = refusalToRun(state, id);
+  if (refusal !== null) return [notice(state, 'error', refusal), []];
   const capability = 'system.health';
   return [notice(state, 'busy', 'Asking the machine…'), [{ do: 'run', node: id, capability, input: {} }]];
 }

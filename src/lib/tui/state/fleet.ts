@@ -5,6 +5,7 @@
 import type { NodeView } from '../../base/model.js';
 import { labelsOf, statusOf } from '../../cli/node-columns.js';
 import type { NodeEvent } from '../../client/control-plane-client.js';
+import { mayAnswer } from './rights.js';
 import type { Sort, TuiState } from './state.js';
 
 export const REST_MS = 2000;
@@ -110,10 +111,21 @@ export function summaryOf(state: TuiState): { total: number; online: number; wai
 }
 
 /** Requests that this operator may answer now. */
-export function pendingOf({ approvals }: TuiState) {
-  return approvals.filter(({ state, answerableHere }) => state === 'pending' && answerableHere);
+export function pendingOf({ approvals, who }: TuiState) {
+  return approvals.filter((request) => request.state === 'pending' && mayAnswer(who, request));
 }
 
-export function elsewhereOf({ approvals }: TuiState) {
-  return approvals.filter(({ state, answerableHere }) => state === 'pending' && !answerableHere);
+/** Those that others answer, and those that nobody here understands: to be seen only. */
+export function elsewhereOf({ approvals, who }: TuiState) {
+  return approvals.filter((request) => request.state === 'pending' && !mayAnswer(who, request));
+}
+
+/** Machines that ask to join, whoever answers them. */
+export function askingOf({ approvals }: TuiState) {
+  return approvals.filter(({ kind, state }) => kind === 'join' && state === 'pending');
+}
+
+/** Runs that wait for the person at the machine itself. */
+export function askedThere({ dispatches }: TuiState) {
+  return dispatches.filter(({ state }) => state === 'awaiting-approval');
 }

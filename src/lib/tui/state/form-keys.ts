@@ -3,11 +3,11 @@ import { PalyraError } from '../../base/errors.js';
 import { messageOf } from '../../cli/output.js';
 import type { Key } from '../keys/key-decoder.js';
 import { currentDispatch } from './dispatch-selection.js';
-import { commonKey } from './fleet-keys.js';
+import { commonKey, refusalToRun } from './fleet-keys.js';
 import { formFor, inputOf, pairsOf } from './invoke-form.js';
 import { inputFromPairs } from '../../cli/invoke-input.js';
 import type { Step } from './messages.js';
-import { leave, lockedNotice, motionOf, moveId, moveIndex, notice, pageOf } from './navigation.js';
+import { leave, motionOf, moveId, moveIndex, notice, pageOf } from './navigation.js';
 import { typed } from './prompt-keys.js';
 import type { InvokeForm, Screen, TuiState } from './state.js';
 
@@ -68,7 +68,8 @@ function draftOf(form: InvokeForm): string {
 }
 
 function run(state: TuiState, { node, form }: On<'invoke'>, to: Change): Step {
-  if (state.locked) return [lockedNotice(state), []];
+  const refusal = refusalToRun(state, node);
+  if (refusal !== null) return [notice(state, 'error', refusal), []];
   if (form.offer === null) return [state, []];
   try {
     const input = inputOf(form);

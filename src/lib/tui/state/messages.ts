@@ -3,12 +3,13 @@ import type { DispatchListing, DispatchView, InviteView, JsonValue, NewInviteVie
 import type { ApprovalView } from '../../base/requests.js';
 import type { WatchItem } from '../../client/control-plane-client.js';
 import type { Key } from '../keys/key-decoder.js';
+import type { Who } from './rights.js';
 import type { Detail, Size, TuiState } from './state.js';
 
 export type Message =
   | { readonly type: 'watch'; readonly items: readonly WatchItem[] }
   | { readonly type: 'connection'; readonly lost: string | null }
-  | { readonly type: 'daemon'; readonly version: string }
+  | { readonly type: 'session'; readonly version: string; readonly who: Who }
   | { readonly type: 'approvals'; readonly requests: readonly ApprovalView[] }
   | { readonly type: 'dispatches'; readonly dispatches: readonly DispatchListing[] }
   | { readonly type: 'detail'; readonly detail: Detail }
@@ -26,10 +27,17 @@ export type Message =
   | { readonly type: 'tick' };
 
 export type Effect =
-  | { readonly do: 'load'; readonly what: 'daemon' | 'approvals' | 'dispatches' }
+  | { readonly do: 'load'; readonly what: 'session' | 'approvals' | 'dispatches' }
   | { readonly do: 'load-detail'; readonly id: string }
   | { readonly do: 'show-dispatch'; readonly id: string }
-  | { readonly do: 'approve'; readonly id: string; readonly pin: string | null; readonly naming: string }
+  | {
+      readonly do: 'approve';
+      readonly id: string;
+      readonly kind: string;
+      readonly pin: string | null;
+      /** Of a machine its name and labels, of a login whom it is logged in as. */
+      readonly naming: string;
+    }
   | { readonly do: 'reject'; readonly id: string; readonly reason: string }
   | { readonly do: 'remove'; readonly id: string }
   | { readonly do: 'invite' }

@@ -1,5 +1,6 @@
 /** Moving in lists and between screens. Selection is by id, so that rows may come and go. */
 import type { NamedKey } from '../keys/key-decoder.js';
+import { lockWords } from './rights.js';
 import type { Screen, TuiState } from './state.js';
 
 /** As many screens as can be open on top of each other. */
@@ -52,6 +53,5 @@ export function notice(state: TuiState, kind: 'done' | 'error' | 'busy', text: s
 }
 
 export function lockedNotice(state: TuiState): TuiState {
-  const how = state.readOnly ? 'it was started with --read-only' : 'w unlocks';
-  return notice(state, 'error', `Read-only: ${how}`);
+  return notice(state, 'error', lockWords(state));
 }

@@ -62,6 +62,7 @@ function approve(state: TuiState, prompt: Extract<Prompt, { kind: 'pin' }>, pin:
   if (needed && pin.length < PIN_DIGITS) return [notice(state, 'error', 'A PIN has six digits'), []];
   if (state.notice?.kind === 'busy') return [state, []];
   const naming = state.naming?.request === prompt.request ? state.naming.text : '';
-  const effect = { do: 'approve', id: prompt.request, pin: needed ? pin : null, naming } as const;
+  const kind = request?.kind ?? 'join';
+  const effect = { do: 'approve', id: prompt.request, kind, pin: needed ? pin : null, naming } as const;
   return [notice(state, 'busy', 'Approving…'), [effect]];
 }

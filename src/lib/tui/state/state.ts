@@ -5,10 +5,12 @@
  *   1. `order` holds every known node once and nothing else.
  *   2. `selected` is null or a node that is known.
  *   3. Logs are bounded.
- *   4. With `locked`, no effect changes anything at the daemon.
+ *   4. With `locked`, no effect changes anything at the daemon; without it none that the operator's rights do not allow.
  */
 import type { DispatchListing, DispatchView, JsonSchema, NewInviteView, NodeView } from '../../base/model.js';
 import type { ApprovalView } from '../../base/requests.js';
+import type { InventoryDevice } from '../../client/control-plane-client.js';
+import { isLockedForGood, type Who } from './rights.js';
 import { emptyField, type TextField } from './text-field.js';
 
 export interface Size {
@@ -35,6 +37,8 @@ export interface Detail {
   readonly id: string;
   readonly capabilities: readonly Offer[];
   readonly recent: readonly DispatchView[];
+  /** What the inventory says of it: what can be done now, and what is to be looked at. */
+  readonly device: Pick<InventoryDevice, 'actions' | 'warnings'>;
 }
 
 export const TABS = ['overview', 'health', 'capabilities', 'dispatches'] as const;
@@ -94,10 +98,20 @@ export interface Notice {
   readonly at: number;
 }
 
+export interface Daemon {
+  readonly name: string;
+  readonly version: string;
+  /** Of another machine: the name of the context, or the address; null for the daemon of this machine. */
+  readonly context: string | null;
+  /** What a command line needs to reach the same daemon: `--context nas`; nothing when it does so anyway. */
+  readonly flags: readonly string[];
+}
+
 export interface TuiState {
   readonly now: number;
   readonly size: Size;
-  readonly daemon: { readonly name: string; readonly version: string; readonly user: string };
+  readonly daemon: Daemon;
+  readonly who: Who;
   readonly connection: Connection;
   readonly nodes: ReadonlyMap<string, NodeView>;
   /** Ids in the order they are shown, before the filter. */
@@ -121,7 +135,7 @@ export interface TuiState {
   readonly naming: { readonly request: string; readonly text: string } | null;
   readonly notice: Notice | null;
   readonly locked: boolean;
-  /** Locked for good: `--read-only`. */
+  /** `--read-only`: locked for good, as it is for viewers. */
   readonly readOnly: boolean;
 }
 
@@ -129,7 +143,8 @@ export interface StartOptions {
   readonly now: number;
   readonly size: Size;
   readonly readOnly: boolean;
-  readonly daemon: TuiState['daemon'];
+  readonly daemon: Daemon;
+  readonly who: Who;
 }
 
 export const emptyForm: InvokeForm = {
@@ -139,9 +154,17 @@ export const emptyForm: InvokeForm = {
 export const noField = emptyField;
 
 export function initialState(options: StartOptions): TuiState {
-  const { now, size, readOnly, daemon } = options;
+  const { now, size, readOnly, daemon, who } = options;
   return {
-    ...{ now, size, daemon, readOnly, locked: readOnly, connection: { state: 'connecting' } },
+    ...{
+      now,
+      size,
+      daemon,
+      who,
+      readOnly,
+      locked: isLockedForGood({ readOnly, who }),
+      connection: { state: 'connecting' },
+    },
     ...{ nodes: new Map(), order: [], sort: 'name', movedAt: 0, selected: null, filter: '' },
     ...{ approvals: [], heard: false, dispatches: [], detail: null, screen: { kind: 'fleet' }, back: [] },
     ...{ prompt: null, naming: null, notice: null },

@@ -13,9 +13,10 @@ import { applyDispatchEvents, mergeListed, type DispatchEvent } from './dispatch
 import { applyNodeEvents, arranged, pendingOf, replaceNodes } from './fleet.js';
 import { fleetKey, nodeKey } from './fleet-keys.js';
 import { dispatchesKey, helpKey, inviteKey, invokeKey } from './form-keys.js';
-import { CHANGING, type Effect, type Message, type Step } from './messages.js';
-import { leave, lockedNotice, notice } from './navigation.js';
+import type { Effect, Message, Step } from './messages.js';
+import { leave, notice } from './navigation.js';
 import { promptKey } from './prompt-keys.js';
+import { isLockedForGood, refusalOfEffect, seesWhat } from './rights.js';
 import type { TuiState } from './state.js';
 import type { Key } from '../keys/key-decoder.js';
 
@@ -24,8 +25,9 @@ const NOTICE_MS = 6000;
 
 export function update(before: TuiState, message: Message, now: number): Step {
   const [state, effects] = step({ ...before, now: Math.max(now, before.now) }, message);
-  if (!state.locked || !effects.some((effect) => CHANGING.has(effect.do))) return [state, effects];
-  return [lockedNotice(state), effects.filter((effect) => !CHANGING.has(effect.do))];
+  const refusal = effects.map((effect) => refusalOfEffect(state, effect)).find((why) => why !== null);
+  if (refusal === undefined) return [state, effects];
+  return [notice(state, 'error', refusal), effects.filter((effect) => refusalOfEffect(state, effect) === null)];
 }
 
 function step(state: TuiState, message: Message): Step {
@@ -35,8 +37,8 @@ function step(state: TuiState, message: Message): Step {
     case 'connection':
       if (message.lost === null) return [{ ...state, connection: { state: 'live' } }, reload(state)];
       return [{ ...state, connection: { state: 'lost', since: state.now, why: message.lost } }, []];
-    case 'daemon':
-      return [{ ...state, daemon: { ...state.daemon, version: message.version } }, []];
+    case 'session':
+      return [session(state, message), []];
     case 'approvals':
       return approvals(state, message.requests);
     case 'dispatches':
@@ -84,6 +86,12 @@ function step(state: TuiState, message: Message): Step {
   }
 }
 
+/** Who one is may change while one looks on: a role was given or taken. */
+function session(state: TuiState, { version, who }: Extract<Message, { type: 'session' }>): TuiState {
+  const next = { ...state, daemon: { ...state.daemon, version }, who };
+  return { ...next, locked: isLockedForGood(next) || (state.locked && !isLockedForGood(state)) };
+}
+
 function watch(state: TuiState, items: readonly WatchItem[]): Step {
   let next: TuiState = state.connection.state === 'live' ? state : { ...state, connection: { state: 'live' } };
   const effects = new Map<string, Effect>();
@@ -101,7 +109,8 @@ function watch(state: TuiState, items: readonly WatchItem[]): Step {
       apply();
       next = replaceNodes(next, item.nodes);
       for (const effect of reload(next)) effects.set(JSON.stringify(effect), effect);
-    } else if (item.type === 'approval') effects.set('approvals', { do: 'load', what: 'approvals' });
+    } else if (item.type === 'approval' && seesWhat(next.who, 'approvals'))
+      effects.set('approvals', { do: 'load', what: 'approvals' });
     else if (item.type === 'invite' && shownInvite(next) === item.invite)
       effects.set('invite', { do: 'show-invite', id: item.invite });
   }
@@ -114,9 +123,10 @@ function reload(state: TuiState): readonly Effect[] {
   const shown = state.screen.kind === 'node' ? state.screen.id : null;
   const invite = shownInvite(state);
   return [
-    { do: 'load', what: 'daemon' },
-    { do: 'load', what: 'approvals' },
-    { do: 'load', what: 'dispatches' },
+    { do: 'load', what: 'session' },
+    ...(['approvals', 'dispatches'] as const)
+      .filter((what) => seesWhat(state.who, what))
+      .map((what) => ({ do: 'load', what }) as const),
     ...(shown === null ? [] : [{ do: 'load-detail', id: shown } as const]),
     ...(invite === null ? [] : [{ do: 'show-invite', id: invite } as const]),
   ];

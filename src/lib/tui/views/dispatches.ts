@@ -2,8 +2,9 @@
 import { shortDuration, spent } from '../../cli/durations.js';
 import { isSettled } from '../../cli/exit-codes.js';
 import { currentDispatch } from '../state/dispatch-selection.js';
+import { refusalOf, seesWhat } from '../state/rights.js';
 import type { Screen, TuiState } from '../state/state.js';
-import { clockTime, DIM, row, scrolledText, windowStart, type Body } from './layout.js';
+import { clockTime, DIM, NOT_SEEN, row, scrolledText, windowStart, type Body } from './layout.js';
 import { dispatchLines } from './node.js';
 import { line, seg } from './segments.js';
 import { dispatchStatus } from './status.js';
@@ -16,7 +17,11 @@ export function dispatchesView(
 ): Body {
   if (screen.open !== null) return { lines: scrolledText(dispatchLines(screen.open, width), screen.scroll, height) };
   const { dispatches: rows, now } = state;
-  if (rows.length === 0) return { lines: [line(), line('   Nothing was run yet. i on a machine runs something.')] };
+  if (!seesWhat(state.who, 'dispatches')) return { lines: [line(), line(`   ${NOT_SEEN} dispatches:read.`)] };
+  if (rows.length === 0) {
+    const how = refusalOf(state, 'run') === null ? ' i on a machine runs something.' : '';
+    return { lines: [line(), line(`   Nothing was run yet.${how}`)] };
+  }
   const live = state.connection.state === 'live';
   const wide = width >= 76;
   const names = wide ? ['TIME', 'NODE', 'CAPABILITY', 'BY', 'STATE', 'TOOK'] : ['TIME', 'NODE', 'CAPABILITY', 'STATE'];

@@ -1,12 +1,13 @@
 /** The fleet: the table, a strip about the selected machine, and what waits for a person. Columns go as the terminal gets narrower, never the status. */
 import type { NodeView } from '../../base/model.js';
 import type { ApprovalView } from '../../base/requests.js';
-import { shortRequestId } from '../../cli/approval-report.js';
+import { shortRequestId, whatOf, whoOf } from '../../cli/approval-report.js';
 import { shortDuration, spent } from '../../cli/durations.js';
 import { isSettled } from '../../cli/exit-codes.js';
 import { labelsOf } from '../../cli/node-columns.js';
 import { openRuns } from '../state/dispatch-log.js';
-import { currentNode, pendingOf, shownNodes } from '../state/fleet.js';
+import { askingOf, currentNode, pendingOf, shownNodes } from '../state/fleet.js';
+import { refusalOf } from '../state/rights.js';
 import type { TuiState } from '../state/state.js';
 import { ageOf, clockTime, dayTime, DIM, row, rule, windowStart, type Body, type Cell } from './layout.js';
 import { cells, cutText, line, seg, type Line } from './segments.js';
@@ -31,7 +32,7 @@ export function fleetView(state: TuiState, width: number, height: number): Body 
 
 function tableOf(state: TuiState, width: number, height: number): readonly Line[] {
   const nodes = shownNodes(state);
-  const asking = state.filter === '' ? pendingOf(state) : [];
+  const asking = state.filter === '' ? askingOf(state) : [];
   if (nodes.length + asking.length === 0) return nothing(state);
   const columns = columnsOf(state, nodes, asking, width);
   const widths = columns.map((column) => column.width);
@@ -70,7 +71,8 @@ function nothing(state: TuiState): readonly Line[] {
   if (state.connection.state === 'connecting') return [line(), line('   Asking the daemon…')];
   if (state.filter !== '' && state.nodes.size > 0)
     return [line(), line(`   No machine fits the filter "${state.filter}". Esc clears it.`)];
-  return [line(), line('   No nodes yet. n invites one.')];
+  const how = refusalOf(state, 'invite') === null ? ' n invites one.' : '';
+  return [line(), line(`   No nodes yet.${how}`)];
 }
 
 function columnsOf(
@@ -167,12 +169,18 @@ function waitingOf(state: TuiState, width: number, height: number): readonly Lin
   const pending = pendingOf(state);
   if (pending.length === 0 || height < 8) return [];
   const rows = pending.slice(0, height >= 20 ? 3 : 1).map((request) => {
-    const { subject } = request;
-    const text = `  ${shortRequestId(request.id)}  join as "${subject.name}" · ${subject.platform}/${subject.arch} · ${subject.address} · key ${subject.keyWords.slice(0, 9)} · asked ${ageOf(request.requestedAt, state.now)} ago`;
-    const answer = '[a]pprove';
+    const text = `  ${shortRequestId(request.id)}  ${whatOf(request)} · ${fromOf(request)} · asked ${ageOf(request.requestedAt, state.now)} ago`;
+    const answer = state.locked ? '[a]pprovals' : '[a]pprove';
     const room = width - cells(answer) - 3;
     const shown = cutText(text, room);
     return line(seg(shown), ' '.repeat(Math.max(1, room - cells(shown) + 2)), seg(answer, { bold: true }));
   });
   return [rule(width, `waiting for you (${pending.length})`), ...rows];
+}
+
+/** Of a machine more of its key than in a list: it can be compared with what its screen shows. */
+function fromOf(request: ApprovalView): string {
+  const { platform, arch, address, keyWords } = request.subject;
+  if (request.kind !== 'join') return whoOf(request);
+  return `${platform}/${arch} · ${address} · key ${keyWords.slice(0, 9)}`;
 }

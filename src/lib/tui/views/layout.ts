@@ -14,6 +14,9 @@ export interface Body {
   readonly cursor?: Frame['cursor'];
 }
 
+/** Followed by the scope. */
+export const NOT_SEEN = 'These are not shown: the token lacks the scope';
+
 export const DIM: Style = { dim: true };
 
 export function rule(width: number, title = ''): Line {

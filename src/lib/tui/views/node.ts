@@ -4,6 +4,7 @@ import { dispatchReport } from '../../cli/dispatch-columns.js';
 import { spent } from '../../cli/durations.js';
 import { labelsOf } from '../../cli/node-columns.js';
 import { printableJson } from '../../cli/text.js';
+import { refusalToRun } from '../state/fleet-keys.js';
 import { TABS, type Detail, type Screen, type TuiState } from '../state/state.js';
 import { clockTime, dayTime, DIM, scrolledText, type Body } from './layout.js';
 import { line, seg, wrapText, type Line } from './segments.js';
@@ -39,11 +40,11 @@ function rowsOf(
   detail: Detail | null,
   width: number,
 ): readonly Line[] {
-  if (tab === 'overview') return overview(state, node, width);
+  if (tab === 'overview') return overview(state, node, detail?.device ?? null, width);
   if (detail === null) return [line('   Asking the daemon…')];
-  if (tab === 'health') return health(detail, width);
+  if (tab === 'health') return health(detail, refusalToRun(state, node.id) === null, width);
   if (tab === 'capabilities') return capabilities(detail, width);
-  return dispatches(state, node);
+  return dispatches(state, node, refusalToRun(state, node.id) === null);
 }
 
 const fact = (label: string, text: string, width: number): readonly Line[] =>
@@ -51,7 +52,7 @@ const fact = (label: string, text: string, width: number): readonly Line[] =>
     line(seg(`   ${(index === 0 ? label : '').padEnd(13)}`, DIM), seg(part)),
   );
 
-function overview(state: TuiState, node: NodeView, width: number): readonly Line[] {
+function overview(state: TuiState, node: NodeView, device: Detail['device'] | null, width: number): readonly Line[] {
   const since = node.presenceSince === null ? '' : ` since ${dayTime(node.presenceSince)}`;
   const { certificate } = node;
   return [
@@ -61,6 +62,7 @@ function overview(state: TuiState, node: NodeView, width: number): readonly Line
     ...fact('platform', `${node.platform}/${node.arch}`, width),
     ...fact('version', `palyra ${node.version}${node.outdated ? ' · older than the daemon' : ''}`, width),
     ...fact('address', node.address ?? '—', width),
+    ...(node.transport === null ? [] : fact('link', node.transport, width)),
     ...fact('labels', labelsOf(node.labels) || '—', width),
     ...(node.purpose === null ? [] : fact('purpose', node.purpose, width)),
     ...fact('paired', `${dayTime(node.pairedAt)} by ${node.pairedBy}`, width),
@@ -70,16 +72,26 @@ function overview(state: TuiState, node: NodeView, width: number): readonly Line
       width,
     ),
     ...fact('can do', node.capabilities.join(' · ') || 'nothing yet', width),
+    ...(device === null ? [] : deviceFacts(device, width)),
+  ];
+}
+
+/** What the inventory says, for this operator and now. */
+function deviceFacts({ actions, warnings }: Detail['device'], width: number): readonly Line[] {
+  return [
+    ...fact('you may', actions.join(' · ') || 'look at it', width),
+    ...warnings.flatMap(({ message }) => fact('look at', message, width)),
   ];
 }
 
 /** What the machine said last; it is as old as it says. */
-function health({ recent }: Detail, width: number): readonly Line[] {
+function health({ recent }: Detail, mayRun: boolean, width: number): readonly Line[] {
   const last = recent.find(({ capability, state }) => capability === 'system.health' && state === 'succeeded');
-  if (last === undefined) return [line('   Not measured lately. ⏎ runs system.health there and shows what it says.')];
+  if (last === undefined)
+    return [line(`   Not measured lately.${mayRun ? ' ⏎ runs system.health there and shows what it says.' : ''}`)];
   const rows = printableJson(last.output).split('\n');
   return [
-    line(seg(`   measured ${dayTime(last.timings.queuedAt)} · ${last.id} · ⏎ measures again`, DIM)),
+    line(seg(`   measured ${dayTime(last.timings.queuedAt)} · ${last.id}${mayRun ? ' · ⏎ measures again' : ''}`, DIM)),
     line(),
     ...rows.flatMap((text) => wrapText(text, Math.max(10, width - 3)).map((part) => line(`   ${part}`))),
   ];
@@ -99,9 +111,9 @@ function capabilities({ capabilities: offers }: Detail, width: number): readonly
   ]);
 }
 
-function dispatches(state: TuiState, node: NodeView): readonly Line[] {
+function dispatches(state: TuiState, node: NodeView, mayRun: boolean): readonly Line[] {
   const own = state.dispatches.filter(({ nodeId }) => nodeId === node.id).toReversed();
-  if (own.length === 0) return [line('   Nothing was run here lately. i runs something.')];
+  if (own.length === 0) return [line(`   Nothing was run here lately.${mayRun ? ' i runs something.' : ''}`)];
   return own.map(({ timings, capability, state: word, requestedBy }) => {
     const { text, style = {} } = dispatchStatus(word, state.now, state.connection.state === 'live');
     const took = timings.totalMs === null ? '-' : spent(timings.totalMs);

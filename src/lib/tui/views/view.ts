@@ -6,8 +6,11 @@ import { PalyraError } from '../../base/errors.js';
 import { shortDuration } from '../../cli/durations.js';
 import { plural } from '../../cli/daemon-report.js';
 import { commandOf } from '../state/commands.js';
-import { elsewhereOf, pendingOf, summaryOf } from '../state/fleet.js';
-import type { InvokeForm, Prompt, Screen, TuiState } from '../state/state.js';
+import { currentApproval } from '../state/approvals.js';
+import { refusalToRun } from '../state/fleet-keys.js';
+import { askedThere, currentNode, elsewhereOf, pendingOf, summaryOf } from '../state/fleet.js';
+import { answerRefusal, maySayWhom, refusalOf, whoWords } from '../state/rights.js';
+import type { Daemon, InvokeForm, Prompt, Screen, TuiState } from '../state/state.js';
 import { approvalsView } from './approvals.js';
 import { dispatchesView } from './dispatches.js';
 import { fleetView } from './fleet.js';
@@ -19,6 +22,8 @@ import { nodeView } from './node.js';
 import { cells, cutText, line, seg, widthOf, wrapText, type Line } from './segments.js';
 
 export const MIN_SIZE = { columns: 40, rows: 10 };
+/** Cells of ` palyra  `. */
+const BRAND_CELLS = 9;
 /** Below this many rows the rules around the body go. */
 const RULES_FROM = 14;
 
@@ -28,7 +33,7 @@ const KEYS: Readonly<Record<Screen['kind'], readonly string[]>> = {
     ...['? help', 'q quit'],
   ],
   node: ['1-4 tabs', 'i invoke', 'x remove', 'y copy', 'Esc back', 'q quit'],
-  approvals: ['↑↓ move', '⏎ approve', 'r reject', 'e name/labels', 'Esc back', 'q quit'],
+  approvals: ['↑↓ move', '⏎ approve', 'r reject', 'e name/labels', 'e log in as', 'Esc back', 'q quit'],
   dispatches: ['↑↓ move', '⏎ open', 'G follow', 'y copy', 'Esc back', 'q quit'],
   invite: ['y copy', 'Esc back', 'q quit'],
   invoke: [],
@@ -42,9 +47,38 @@ const FORM_KEYS: Readonly<Record<InvokeForm['step'], readonly string[]>> = {
   result: ['↑↓ scroll', '⏎ run again', 'y copy', 'Esc back', 'q quit'],
 };
 
-function keysOf({ prompt, screen }: TuiState): readonly string[] {
+/** What the operator may not do is not offered. */
+function keysOf(state: TuiState): readonly string[] {
+  const { prompt, screen } = state;
   if (prompt !== null) return ['⏎ answer', 'Esc back', '^C quit'];
-  return screen.kind === 'invoke' ? FORM_KEYS[screen.form.step] : KEYS[screen.kind];
+  if (screen.kind === 'invoke') return FORM_KEYS[screen.form.step];
+  return KEYS[screen.kind].filter((key) => isOffered(state, key));
+}
+
+function isOffered(state: TuiState, key: string): boolean {
+  const { screen, who, locked } = state;
+  const node = screen.kind === 'node' ? screen.id : (currentNode(state)?.id ?? '');
+  const request = screen.kind === 'approvals' ? currentApproval(state) : null;
+  const answers = (how: 'approve' | 'reject') =>
+    !locked && request !== null && answerRefusal(who, request, how) === null;
+  switch (key) {
+    case 'i invoke':
+      return refusalToRun(state, node) === null;
+    case 'n new node':
+      return refusalOf(state, 'invite') === null;
+    case 'x remove':
+      return refusalOf(state, 'remove') === null;
+    case '⏎ approve':
+      return answers('approve');
+    case 'r reject':
+      return answers('reject');
+    case 'e name/labels':
+      return answers('approve') && request?.kind === 'join';
+    case 'e log in as':
+      return answers('approve') && request !== null && maySayWhom(who, request);
+    default:
+      return true;
+  }
 }
 
 export function view(state: TuiState, qr: QrOptions): Frame {
@@ -126,12 +160,19 @@ function header(state: TuiState): Line {
   const right = [...lock, status, seg(counts, connection.state === 'live' ? {} : DIM), bell, seg(' ')];
   const rightWidth = widthOf(right);
   const title = titleOf(state);
-  const parts = [daemon.name, title, daemon.version, daemon.user];
-  const words = parts.filter((part) => part !== '').join(' · ');
   const left = size.columns - rightWidth - 1;
+  const parts = [placeOf(daemon), title, daemon.version, whoWords(state.who)].filter((part) => part !== '');
+  // Where one is and as whom is worth more than the version.
+  const isTight = cells(parts.join(' · ')) + BRAND_CELLS > left;
+  const words = parts.filter((part) => !isTight || part !== daemon.version).join(' · ');
   const brand = left > 30 ? ' palyra  ' : ' ';
   const shown = cutText(`${brand}${words}`, Math.max(0, left));
   return [seg(shown, { bold: true }), seg(' '.repeat(Math.max(1, size.columns - rightWidth - cells(shown)))), ...right];
+}
+
+/** The daemon, and of another machine under which name it is known here. */
+function placeOf({ name, context }: Daemon): string {
+  return context === null || context === name ? name : `${name} (${context})`;
 }
 
 function titleOf(state: TuiState): string {
@@ -140,7 +181,7 @@ function titleOf(state: TuiState): string {
     case 'fleet':
       return '';
     case 'approvals': {
-      const elsewhere = elsewhereOf(state).length;
+      const elsewhere = elsewhereOf(state).length + askedThere(state).length;
       return `approvals (${pendingOf(state).length} for you${elsewhere === 0 ? '' : `, ${elsewhere} elsewhere`})`;
     }
     case 'node':
@@ -155,7 +196,7 @@ function titleOf(state: TuiState): string {
 function footer(state: TuiState): { lines: readonly Line[]; column: number | null } {
   const { columns } = state.size;
   const keys = hints(keysOf(state), columns);
-  const asked = state.prompt === null ? null : promptLine(state.prompt, columns);
+  const asked = state.prompt === null ? null : promptLine(state, state.prompt, columns);
   if (asked !== null) return { lines: [asked.line, keys], column: asked.column };
   return { lines: [noticeLine(state) ?? commandLine(state), keys], column: null };
 }
@@ -178,12 +219,13 @@ function commandLine(state: TuiState): Line {
 }
 
 /** The PIN has its place among the facts of the request; everything else is typed here. */
-function promptLine(prompt: Prompt, width: number): { line: Line; column: number } | null {
+function promptLine(state: TuiState, prompt: Prompt, width: number): { line: Line; column: number } | null {
   if (prompt.kind === 'pin') return null;
+  const isLogin = 'request' in prompt && state.approvals.find(({ id }) => id === prompt.request)?.kind === 'login';
   const question = {
     filter: ' / ',
-    reason: ' Why? The machine is told: ',
-    edit: ' Name and labels (win-pc site=lab): ',
+    reason: isLogin ? ' Why? The program is told: ' : ' Why? The machine is told: ',
+    edit: isLogin ? ' Log in as (name of an operator): ' : ' Name and labels (win-pc site=lab): ',
     remove: prompt.kind === 'remove' ? ` Type ${prompt.name} to remove it for good: ` : '',
   }[prompt.kind];
   const head = cutText(question, Math.floor(width * 0.7));
