@@ -143,7 +143,7 @@ class Host implements NodeHost {
     };
     const { certificatePem, trustBundle } = identity;
     const material = { certificatePem, keyPem: exportKey(key), trustBundle };
-    const factories = this.#deps.links ?? linkFactories(material, { clock, random });
+    const factories = this.#deps.links ?? linkFactories(material, { clock, random, log: log.scope('quic') });
     const available = factories.map(({ transport }) => transport);
     const chooser = new TransportChooser({ clock, random }, { mode: this.#config.transport, available });
     const board = new StatusBoard(

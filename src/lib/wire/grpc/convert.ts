@@ -5,19 +5,10 @@
  * Says nothing about sense: whether an id exists, a fence matches or a state may follow another is decided in `runtime` and in the node's outbox.
  */
 import type { DownMessage, RejectCause, UpMessage } from '../../base/link-messages.js';
-import {
-  fromFence,
-  fromOffer,
-  fromResult,
-  PROGRESS_LIMITS,
-  toFence,
-  toId,
-  toIdAndAttempt,
-  toOffer,
-  toResult,
-} from './convert-run.js';
-import { fromHello, fromWelcome, MAX_DISPATCHES, toHello, toWelcome } from './convert-session.js';
-import { EnumTable, invalid, readJsonText, readLine, readList, readText, writeText } from './fields.js';
+import { MAX_DISPATCHES, PROGRESS_LIMITS } from '../../base/link-limits.js';
+import { fromFence, fromOffer, fromResult, toFence, toId, toIdAndAttempt, toOffer, toResult } from './convert-run.js';
+import { fromHello, fromWelcome, toHello, toWelcome } from './convert-session.js';
+import { EnumTable, invalid, readJsonText, readLine, readList, readText, writeText } from '../../base/fields.js';
 import {
   type DaemonMessage,
   KnownState,
