@@ -27,7 +27,7 @@ import { Executor } from './executor.js';
 import { machineFacts } from './facts.js';
 import { watchForBetterLink } from './better-link.js';
 import { chosenLinks, type LinkFactory } from './link/chosen-link.js';
-import { linkFactories } from './link/factories.js';
+import { assertTransportUsable, linkFactories } from './link/factories.js';
 import type { Registration } from './link/link.js';
 import { nobodyToAsk, type Mediator } from './mediator.js';
 import { lockNode } from './node-lock.js';
@@ -63,7 +63,8 @@ export interface NodeHost {
 
 /** Throws CONFIG_INVALID, SOCKET_PATH_TOO_LONG or QUIC_UNAVAILABLE. Touches nothing yet. */
 export function createNodeHost(options: NodeHostOptions, deps: NodeHostDeps): NodeHost {
-  return new Host(toNodeHostConfig(options), deps);
+  const available = deps.links?.map(({ transport }) => transport);
+  return new Host(toNodeHostConfig(options, available), deps);
 }
 
 /** Never sooner than this: a daemon that accepts and drops at once is not to be hammered. */
@@ -106,6 +107,7 @@ class Host implements NodeHost {
   async #assemble(lifecycle: Lifecycle): Promise<Parts> {
     const { stateDirectory, controlSocketPath, version, credit, pluginFailures } = this.#config;
     const { clock, random, log } = this.#deps;
+    if (this.#deps.links === undefined) await assertTransportUsable(this.#config.transport);
     await ensurePrivateDirectory(stateDirectory);
     lifecycle.add('lock', await lockNode(stateDirectory));
     const identity = await readNodeIdentity(stateDirectory);
