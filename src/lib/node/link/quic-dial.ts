@@ -105,7 +105,7 @@ export function toQuicLinkError(error: unknown, endpoint: string): PalyraError {
   const known = PalyraError.from(error);
   if (known.reason === 'QUIC_STREAM_CLOSED') return unreachable(endpoint, 'the daemon has closed the stream', error);
   if (known.reason !== 'QUIC_HANDSHAKE_FAILED' && known.reason !== 'QUIC_CONNECTION_CLOSED') return known;
-  const { by, application, code, reason } = known.details as Partial<Record<string, unknown>>;
+  const { by, application, code, reason } = known.details;
   if (by === 'peer' && application === true && typeof reason === 'string' && isReason(reason))
     return new PalyraError(reason, { cause: error });
   if (by === 'local' && (application === true ? code === WRONG_SERVER : OUR_ALERTS.has(Number(code))))

@@ -7,7 +7,7 @@
 import { invalid } from '../../base/fields.js';
 import type { JsonValue } from '../../base/model.js';
 import { SendWindow } from '../../base/send-window.js';
-import { MessageChannel } from './channel.js';
+import type { MessageChannel } from './channel.js';
 import { encodeMessage } from './parts.js';
 import { object, readObject, whole } from './shape.js';
 

@@ -124,7 +124,7 @@ export const counter: Shape<number> = {
 /** The names that are there; the values are the caller's to check. */
 export function readObject(field: string, value: JsonValue): Record<string, JsonValue> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'is not an object');
-  return value as Record<string, JsonValue>;
+  return value;
 }
 
 function textual(read: (field: string, value: string) => string, write = (value: string) => value): Shape<string> {
