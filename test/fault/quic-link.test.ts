@@ -9,6 +9,7 @@ import type { Authority } from '../../src/lib/identity/authority.js';
 import type { NodeLink } from '../../src/lib/node/link/link.js';
 import { QuicLink } from '../../src/lib/node/link/quic.js';
 import { OUTAGE_MS } from '../../src/lib/node/link/quic-session.js';
+import { checkUdp } from '../../src/lib/node/udp-check.js';
 import { nodeMaterial, testAuthority } from '../support/fake-daemon.js';
 import { FakeQuicDaemon, type FakeQuicOptions } from '../support/fake-quic-daemon.js';
 import { session } from '../support/node-daemon.js';
@@ -201,6 +202,17 @@ describe('the QUIC link on a network that cuts', function () {
     });
     link = newLink();
     await rejectsWith((link as QuicLink).health(new AbortController().signal), 'NODE_REVOKED');
+  });
+
+  it('is checked for diagnosis: how far away it is, or why it cannot be reached', async () => {
+    await start();
+    const material = nodeMaterial(authority, DEVICE_ID);
+    link = newLink();
+    const deps = { clock: systemClock, random: systemRandom, log: silentLog };
+    const near = await checkUdp(daemon.endpoint, material, deps);
+    assert.ok(near.reachable && near.rttMs >= 0 && near.daemonVersion === '1.0.0');
+    const dead = await checkUdp('127.0.0.1:1', material, deps);
+    assert.ok(!dead.reachable && dead.error.reason === 'DAEMON_UNREACHABLE');
   });
 
   it('takes no daemon of another authority', async () => {
