@@ -71,7 +71,8 @@ export const listenFlags = {
   'console-port': portFlag({ description: 'Port for the console, loopback only (default 7442; 0: any free one)' }),
   quic: Flags.boolean({
     allowNo: true,
-    description: 'Serve nodes over QUIC too, on UDP with the number of the node port (default yes; for good: palyra config set daemon.quic false)',
+    description:
+      'Serve nodes over QUIC too, on UDP with the number of the node port (default yes; for good: palyra config set daemon.quic false)',
   }),
   heartbeat: durationFlag({ hidden: true, description: 'Interval of the nodes’ heartbeats (default 15s)' }),
 };
