@@ -4,6 +4,7 @@ import { OWNER, RuntimeFixture } from '../support/runtime-fixture.js';
 import { ask, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
 import { pairTestNode } from '../support/test-node.js';
 import { Metrics } from '../../src/lib/daemon/metrics.js';
+import { QUIC_NOT_YET } from '../../src/lib/daemon/quic/port.js';
 
 /** Series with their values. */
 function parse(text: string): Map<string, number> {
@@ -48,7 +49,10 @@ describe('metrics', () => {
 
     beforeEach(async () => {
       fixture = await RuntimeFixture.open();
-      metrics = new Metrics({ runtime: fixture.runtime, clock: fixture.clock }, { version: '1' });
+      metrics = new Metrics(
+        { quic: () => QUIC_NOT_YET, runtime: fixture.runtime, clock: fixture.clock },
+        { version: '1' },
+      );
     });
     afterEach(() => metrics.close());
 

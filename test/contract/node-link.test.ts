@@ -1,8 +1,11 @@
 import { systemClock } from '../../src/lib/base/clock.js';
+import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { pollLinks } from '../../src/lib/node/link/poll.js';
+import { quicLinks } from '../../src/lib/node/link/quic.js';
 import { streamLinks } from '../../src/lib/node/link/stream.js';
 import { FakeDaemon, nodeMaterial, testAuthority } from '../support/fake-daemon.js';
+import { FakeQuicDaemon } from '../support/fake-quic-daemon.js';
 import { MemoryDaemon } from '../support/node-daemon.js';
 import { describeNodeLink } from './node-link.js';
 
@@ -18,6 +21,14 @@ describeNodeLink('gRPC calls over mutual TLS', async () => {
   const daemon = await FakeDaemon.start(authority);
   const material = nodeMaterial(authority, 'nod_01JTESTTESTTESTTESTTESTTES');
   const connect = pollLinks(material, { clock: systemClock, random: systemRandom });
+  return { daemon, connect, deadEndpoint: '127.0.0.1:1', close: () => daemon.stop() };
+});
+
+describeNodeLink('QUIC', async () => {
+  const authority = testAuthority();
+  const daemon = await FakeQuicDaemon.start(authority);
+  const material = nodeMaterial(authority, 'nod_01JTESTTESTTESTTESTTESTTES');
+  const connect = quicLinks(material, { clock: systemClock, random: systemRandom, log: silentLog });
   return { daemon, connect, deadEndpoint: '127.0.0.1:1', close: () => daemon.stop() };
 });
 

@@ -1,6 +1,6 @@
 /** What carries a node's link, as people and networks meet it: asked for, chosen, and changed when a network cuts what is long. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CuttingProxy } from '../support/cutting-proxy.js';
 import { assertDocument } from '../support/document-schemas.js';
@@ -72,15 +72,6 @@ describe('the transport of a node', function () {
     const wrong = await sandbox.run(['node', 'run'], { home: 'poll', env: { PALYRA_TRANSPORT: 'pigeon' } });
     assert.equal(wrong.code, 78);
     assert.match(wrong.stderr, /PALYRA_TRANSPORT is none of auto, grpc, quic, poll/);
-  });
-
-  it('--transport quic: says that it is not there, before it pairs', async () => {
-    const { link } = await sandbox.invite(['--name', 'quic']);
-    const { code, stderr } = await sandbox.run(['node', 'run', link, '--transport', 'quic'], { home: 'quic' });
-    assert.equal(code, 78);
-    assert.match(stderr, /QUIC cannot be used on this machine/);
-    assert.match(stderr, /--transport auto/);
-    assert.ok(!existsSync(join(sandbox.home('quic'), 'state', 'node', 'identity.json')));
   });
 
   describe('auto, where every connection is cut after two seconds', () => {

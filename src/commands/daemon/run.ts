@@ -64,6 +64,12 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
     }
   }
 
+  #quic(settings: Settings): { quic?: false | { maxConnections: number } } {
+    if (!(this.flags.quic ?? settings.flag('daemon.quic') ?? true)) return { quic: false };
+    const maxConnections = settings.number('daemon.quic_max_connections');
+    return maxConnections === undefined ? {} : { quic: { maxConnections } };
+  }
+
   async #serve(log: Awaited<ReturnType<typeof openLog>>['log'], settings: Settings) {
     assertSocketPath(this.directories.socketPath);
     const [{ createDaemon }, { parseDaemonConfig }, { readExposure }] = await Promise.all([
@@ -88,6 +94,7 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
       ownerName: userInfo().username,
       daemonName: hostname(),
       version: this.config.version,
+      ...this.#quic(settings),
       ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
     });
     const daemon = await createDaemon(config, { clock: systemClock, random: systemRandom, log });

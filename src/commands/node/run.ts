@@ -66,6 +66,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
   async #serve(log: Log, stop: StopRequest) {
     const { createNodeHost } = await import('../../lib/node/host.js');
     const { dialogChannel } = await import('../../lib/node/mediation/dialog.js');
+    const { assertTransportUsable } = await import('../../lib/node/link/factories.js');
     const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
     const { registrations, failures } = await collectCapabilities<SourcedRegistration>(
       this.config,
@@ -73,13 +74,15 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
     );
     for (const { plugin, message } of failures) this.warn(`plugin ${plugin} adds no capabilities: ${message}`);
     // First, so that what cannot work is refused before this machine is paired.
+    const transport = wantedTransport(this.flags.transport);
+    await assertTransportUsable(transport);
     const host = createNodeHost(
       {
         stateDirectory: this.directories.nodeState,
         controlSocketPath: this.directories.nodeSocketPath,
         version: this.config.version,
         pluginFailures: failures,
-        transport: wantedTransport(this.flags.transport),
+        transport,
         approvals: await loadApprovalSettings(this.directories),
       },
       {

@@ -11,6 +11,7 @@ export interface StartFlags {
   readonly 'node-port'?: number | undefined;
   readonly 'console-port'?: number | undefined;
   readonly heartbeat?: number | undefined;
+  readonly quic?: boolean | undefined;
 }
 
 const LOOK_EVERY_MS = 50;
@@ -47,7 +48,8 @@ export function startFlags(flags: StartFlags): string[] {
     flags[name] === undefined ? [] : [`--${name}`, `${flags[name]}`],
   );
   const heartbeat = flags.heartbeat === undefined ? [] : ['--heartbeat', `${flags.heartbeat}ms`];
-  return [...flags.listen.flatMap((address) => ['--listen', address]), ...ports, ...heartbeat];
+  const quic = flags.quic === undefined ? [] : [flags.quic ? '--quic' : '--no-quic'];
+  return [...flags.listen.flatMap((address) => ['--listen', address]), ...ports, ...heartbeat, ...quic];
 }
 
 /** What a running daemon must be started with to listen where it does now: paired nodes know these ports. */

@@ -35,9 +35,19 @@ export function daemonReport(status: DaemonStatus, fingerprint: string, now: num
       `${dispatches.open} open · ${dispatches.lastHour} in the last hour, ${dispatches.failedLastHour} failed, ${dispatches.unknownLastHour} unknown`,
     ],
   ];
+  lines.push(['  quic', quicText(status.quic)]);
   if (!status.storage.accepting)
     lines.push(['! storage', 'the disk is full: nothing new is accepted until there is space']);
   return lines.map(([label, text]) => `${label.padEnd(15)}${text}`);
+}
+
+function quicText({ state, why, connections, refusals }: DaemonStatus['quic']): string {
+  if (state === 'off') return `off: ${why ?? 'it is not served'}`;
+  const refused = Object.entries(refusals).filter(([, count]) => count > 0);
+  const total = refused.reduce((sum, [, count]) => sum + count, 0);
+  const reasons = total === 0 ? '' : ` (${refused.map(([reason, count]) => `${reason} ${count}`).join(', ')})`;
+  const problem = why === null ? '' : ` · not everywhere: ${why}`;
+  return `${plural(connections, 'connection')} · ${total} refused since the start${reasons}${problem}`;
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

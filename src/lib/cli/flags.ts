@@ -69,6 +69,11 @@ export const listenFlags = {
   port: portFlag({ description: 'Port for pairing and the HTTPS API (default 7443; 0: any free one)' }),
   'node-port': portFlag({ description: 'Port for paired nodes (default 7444; 0: any free one)' }),
   'console-port': portFlag({ description: 'Port for the console, loopback only (default 7442; 0: any free one)' }),
+  quic: Flags.boolean({
+    allowNo: true,
+    description:
+      'Serve nodes over QUIC too, on UDP with the number of the node port (default yes; for good: palyra config set daemon.quic false)',
+  }),
   heartbeat: durationFlag({ hidden: true, description: 'Interval of the nodes’ heartbeats (default 15s)' }),
 };
 

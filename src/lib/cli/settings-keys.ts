@@ -8,7 +8,7 @@ import { LOG_LEVELS } from '../base/log.js';
 import { parseDuration } from './durations.js';
 import { closest } from './text.js';
 
-export type SettingValue = string | number | readonly string[];
+export type SettingValue = string | number | boolean | readonly string[];
 
 export interface SettingKey {
   readonly key: string;
@@ -54,6 +54,22 @@ function checkPort(value: unknown): number {
   return value;
 }
 
+const yesOrNo: Form = {
+  parse: (words) => {
+    const word = oneWord(words);
+    return word === 'true' || word === 'false' ? word === 'true' : refuse('it must be true or false');
+  },
+  check: (value) => (typeof value === 'boolean' ? value : refuse('it must be true or false')),
+};
+
+const count = (min: number, max: number): Form => {
+  const check = (value: unknown): number =>
+    typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+      ? value
+      : refuse(`it must be a whole number from ${min} to ${max}`);
+  return { parse: (words) => check(/^\d{1,9}$/.test(oneWord(words)) ? Number(words[0]) : Number.NaN), check };
+};
+
 const addresses: Form = {
   parse: (words) => checkAddresses(words.flatMap((word) => word.split(',')).map((word) => word.trim())),
   check: (value) =>
@@ -85,6 +101,18 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   },
   { key: 'daemon.node_port', summary: 'Port for paired nodes', fallback: 7444, ...port },
   { key: 'daemon.port', summary: 'Port for pairing and the HTTPS API', fallback: 7443, ...port },
+  {
+    key: 'daemon.quic',
+    summary: 'Whether nodes are served over QUIC too, on UDP with the number of the node port',
+    fallback: true,
+    ...yesOrNo,
+  },
+  {
+    key: 'daemon.quic_max_connections',
+    summary: 'QUIC connections at once; a quarter of them is kept for paired devices',
+    fallback: 256,
+    ...count(1, 65_536),
+  },
   {
     key: 'log.format',
     summary: 'How services log on stderr: pretty or json',

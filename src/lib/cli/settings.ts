@@ -55,6 +55,10 @@ export class Settings {
     const { value, origin } = this.get(key);
     return origin === 'default' || typeof value !== 'number' ? undefined : value;
   }
+  flag(key: string): boolean | undefined {
+    const { value, origin } = this.get(key);
+    return origin === 'default' || typeof value !== 'boolean' ? undefined : value;
+  }
   words(key: string): readonly string[] | undefined {
     const { value, origin } = this.get(key);
     return origin === 'default' || !Array.isArray(value) ? undefined : value;

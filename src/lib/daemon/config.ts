@@ -34,6 +34,8 @@ export interface DaemonConfig {
   /** What nodes are told this daemon is called. */
   readonly daemonName: string;
   readonly version: string;
+  /** QUIC on the number of the node port; false: not at all. */
+  readonly quic: false | { readonly maxConnections: number };
   /** Absent: the runtime's default. */
   readonly heartbeatMs?: number;
 }
@@ -44,6 +46,10 @@ export type DaemonOptions = Pick<
   'stateDirectory' | 'socketPath' | 'ownerName' | 'daemonName' | 'version'
 > &
   Partial<DaemonConfig>;
+
+/** A node needs one connection; as many open ones as this and their buffers fit a small machine. */
+const DEFAULT_QUIC_CONNECTIONS = 256;
+const MAX_QUIC_CONNECTIONS = 65_536;
 
 /** A certificate with more names than this is a mistake. */
 const MAX_HOSTS = 32;
@@ -78,6 +84,7 @@ export function parseDaemonConfig(options: DaemonOptions): DaemonConfig {
     ownerName: checkName('ownerName', options.ownerName),
     daemonName: checkName('daemonName', options.daemonName),
     version: checkName('version', options.version),
+    quic: checkQuic(options.quic ?? { maxConnections: DEFAULT_QUIC_CONNECTIONS }),
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
   };
 }
@@ -142,6 +149,14 @@ function reachableHosts(listen: readonly string[]): string[] {
 function checkPort(name: string, port: number): number {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) refuse(name, 'a port is a whole number from 0 to 65535');
   return port;
+}
+
+function checkQuic(quic: DaemonConfig['quic']): DaemonConfig['quic'] {
+  if (quic === false) return false;
+  const { maxConnections } = quic;
+  if (!Number.isInteger(maxConnections) || maxConnections < 1 || maxConnections > MAX_QUIC_CONNECTIONS)
+    refuse('quic.maxConnections', `it must be a whole number from 1 to ${MAX_QUIC_CONNECTIONS}`);
+  return { maxConnections };
 }
 
 function checkName(name: string, text: string): string {

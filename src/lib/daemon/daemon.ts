@@ -13,7 +13,7 @@ import { ensurePrivateDirectory } from '../base/files.js';
 import { Deferred, Lifecycle } from '../base/lifecycle.js';
 import { acquireLock } from '../base/lock.js';
 import type { Log } from '../base/log.js';
-import type { ListenerView } from '../base/model.js';
+import type { ListenerView, QuicView } from '../base/model.js';
 import type { Random } from '../base/random.js';
 import { readCertificate } from '../identity/certificate.js';
 import { loadOrCreateDaemonIdentity, type DaemonIdentity } from '../identity/material.js';
@@ -39,6 +39,8 @@ import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
 import { NodePort } from './node-port.js';
 import { LoginQueue } from './login-queue.js';
+import { withQuic } from './quic/beside.js';
+import { QUIC_NOT_YET, QuicPort } from './quic/port.js';
 import { PairingDesk, type DaemonFingerprints } from './pairing-desk.js';
 import { PublicPort } from './public-port.js';
 import { startTicker } from './ticker.js';
@@ -87,6 +89,7 @@ export class Daemon {
   #fingerprints: DaemonFingerprints = { caSpkiSha256: '', serverCertificateSha256: '' };
   #runtime: NodeRuntime | null = null;
   #router: Router | null = null;
+  #quicPort: QuicPort | null = null;
   #stopping: Promise<void> | null = null;
   #fatal: PalyraError | null = null;
 
@@ -104,6 +107,10 @@ export class Daemon {
   /** Every listener with the port it got. */
   get listeners(): readonly ListenerView[] {
     return [...this.#localListeners, ...(this.#exposure?.listeners ?? []), ...this.#consoleListeners];
+  }
+
+  get quic(): QuicView {
+    return this.#quicPort?.view() ?? QUIC_NOT_YET;
   }
 
   /** Resolves when everything is closed, whoever asked for it. Never rejects. */
@@ -149,7 +156,7 @@ export class Daemon {
     if (forgotten > 0) log.warn('dispatches of the last run had no entry in the audit log yet', { forgotten });
     lifecycle.add('audited decisions', auditEvents(runtime, auditor, log.scope('audit')));
     const { authority } = identity;
-    const metrics = new Metrics({ runtime, clock }, { version: config.version });
+    const metrics = new Metrics({ runtime, clock, quic: () => this.quic }, { version: config.version });
     lifecycle.add('metrics', () => metrics.close());
     const exposure = this.#createExposure(identity);
     let openApi: OpenApiDocument | null = null;
@@ -169,6 +176,7 @@ export class Daemon {
       listeners: () => this.listeners,
       exposure,
       storage: () => runtime.storeStatus(),
+      quic: () => this.quic,
       openApi: () => (openApi ??= createOpenApi()),
       stop: (stopOptions) => void this.stop(stopOptions),
     });
@@ -277,14 +285,22 @@ export class Daemon {
       daemon,
     );
     this.#lifecycle.add('node port', () => nodePort.close());
+    const quicPort = new QuicPort(
+      { clock, random, log: log.scope('quic'), runtime },
+      { ...server, clientCaPem: authority.certificatePem },
+      { daemon, quic: config.quic },
+    );
+    this.#quicPort = quicPort;
+    this.#lifecycle.add('QUIC port', () => quicPort.close());
     await exposure.open('public', publicPort.front, config.port, '--port');
-    await exposure.open('node-rpc', nodePort.front, config.nodePort, '--node-port');
+    await exposure.open('node-rpc', withQuic(nodePort.front, quicPort), config.nodePort, '--node-port');
     const stopTicker = startTicker({ clock, log }, async () => {
       const serving = this.#stopping === null && runtime.storeStatus().accepting;
       publicPort.health.setServing(serving);
       nodePort.health.setServing(serving);
       desk.sweep();
       nodePort.devices.closeExpired(clock.now());
+      quicPort.closeExpired(clock.now());
       await runtime.tick();
     });
     this.#lifecycle.add('ticker', stopTicker);

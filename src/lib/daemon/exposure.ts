@@ -29,9 +29,12 @@ export interface ExposureDeps {
   readonly onCertificate: (server: ServerCertificate) => void;
 }
 
+/** What opens and closes a port. */
+export type Front = Pick<TlsFront, 'listen' | 'unlisten' | 'renew' | 'dropWhere'>;
+
 interface Door {
   readonly purpose: 'public' | 'node-rpc';
-  readonly front: TlsFront;
+  readonly front: Front;
   readonly flag: string;
   port: number;
 }
@@ -76,7 +79,7 @@ export class Exposure {
   }
 
   /** Binds every address; with port 0 the first one chooses for all. Throws PORT_IN_USE or ADDRESS_UNAVAILABLE. */
-  async open(purpose: Door['purpose'], front: TlsFront, port: number, flag: string): Promise<void> {
+  async open(purpose: Door['purpose'], front: Front, port: number, flag: string): Promise<void> {
     let bound = port;
     for (const address of this.listen) bound = await front.listen(address, bound, flag);
     this.#doors.push({ purpose, front, flag, port: bound });

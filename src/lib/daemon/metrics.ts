@@ -7,7 +7,14 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../base/clock.js';
-import { NODE_PROTOCOL, TERMINAL_STATES, type LinkTransport, type NodeView, type Presence } from '../base/model.js';
+import {
+  NODE_PROTOCOL,
+  TERMINAL_STATES,
+  type LinkTransport,
+  type NodeView,
+  type Presence,
+  type QuicView,
+} from '../base/model.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 
 const MAX_NODES = 2000;
@@ -21,14 +28,19 @@ const BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
 export class Metrics {
   readonly #runtime: NodeRuntime;
   readonly #clock: Clock;
+  readonly #quic: () => QuicView;
   readonly #registry = new Registry();
   readonly #capabilities = new Set<string>();
   readonly #unsubscribe: () => void;
   readonly #gauges: ReturnType<typeof createGauges>;
 
-  constructor(deps: { readonly runtime: NodeRuntime; readonly clock: Clock }, options: { readonly version: string }) {
+  constructor(
+    deps: { readonly runtime: NodeRuntime; readonly clock: Clock; readonly quic: () => QuicView },
+    options: { readonly version: string },
+  ) {
     this.#runtime = deps.runtime;
     this.#clock = deps.clock;
+    this.#quic = deps.quic;
     const registers = [this.#registry];
     this.#gauges = createGauges(registers);
     this.#gauges.build.set({ version: options.version, protocol: String(NODE_PROTOCOL.max) }, 1);
@@ -85,6 +97,11 @@ export class Metrics {
     gauges.open.set(dispatches.open);
     gauges.accepting.set(storage.accepting ? 1 : 0);
     gauges.journal.set(storage.journalBytes);
+    const quic = this.#quic();
+    gauges.quic.set(quic.connections);
+    // The port counts them; it has done so from the start.
+    gauges.refusals.reset();
+    for (const [reason, count] of Object.entries(quic.refusals)) gauges.refusals.inc({ reason }, count);
   }
 
   #sampleNode({ name: node, presence, lastSeenAt, certificate }: NodeView): void {
@@ -118,5 +135,12 @@ function createGauges(registers: Registry[]) {
     open: gauge('palyra_dispatches_open', 'Dispatches that are not over.'),
     accepting: gauge('palyra_storage_accepting', '1 when decisions can be stored, 0 when the disk is full.'),
     journal: gauge('palyra_journal_bytes', 'Size of the journal since the last snapshot.'),
+    quic: gauge('palyra_quic_connections', 'Open QUIC connections of nodes.'),
+    refusals: new Counter({
+      name: 'palyra_quic_refusals_total',
+      help: 'QUIC connections that were refused or thrown out, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * One policy for every way in: who may call what. HTTP rows live in the route table (`wire/http/routes.ts`), gRPC rows here.
+ * One policy for every way in: who may call what. HTTP rows live in the route table (`wire/http/routes.ts`), rows of gRPC and QUIC here.
  * A method without a row is refused, and a test walks every method of every service and every route.
  */
 import { PalyraError } from '../base/errors.js';
@@ -80,5 +80,26 @@ export function grpcRow(path: string, port: GrpcPort): GrpcRow {
   if (row === undefined || !row.ports.includes(port)) {
     throw new PalyraError('PERMISSION_DENIED', { detail: 'this method is not offered here' });
   }
+  return row;
+}
+
+export interface QuicRow {
+  /** Every connection has the certificate of a device; it is compared with the allow list again at every request. */
+  readonly who: 'device';
+}
+
+const paired: QuicRow = { who: 'device' };
+
+export const QUIC_POLICY: Readonly<Record<string, QuicRow>> = {
+  'node.health': paired,
+  'node.register': paired,
+  'node.stream_events': paired,
+  'node.publish': paired,
+};
+
+/** The row of a method of `palyra-quic-v1`. Throws PERMISSION_DENIED when there is none: refused by default. */
+export function quicRow(method: string): QuicRow {
+  const row = Object.hasOwn(QUIC_POLICY, method) ? QUIC_POLICY[method] : undefined;
+  if (row === undefined) throw new PalyraError('PERMISSION_DENIED', { detail: 'this method is not offered here' });
   return row;
 }

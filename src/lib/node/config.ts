@@ -1,6 +1,6 @@
 /** What a node host needs to know, complete and checked. Where the directories are is decided by whoever starts it. */
 import { PalyraError } from '../base/errors.js';
-import type { TransportMode } from '../base/model.js';
+import type { LinkTransport, TransportMode } from '../base/model.js';
 import type { PluginFailure } from './capabilities/catalog.js';
 import { AVAILABLE_TRANSPORTS } from './link/factories.js';
 import type { ConfiguredRules } from './policy.js';
@@ -76,7 +76,10 @@ const DEFAULT_TIMINGS: NodeTimings = {
 };
 
 /** Throws CONFIG_INVALID, SOCKET_PATH_TOO_LONG or QUIC_UNAVAILABLE. */
-export function toNodeHostConfig(options: NodeHostOptions): NodeHostConfig {
+export function toNodeHostConfig(
+  options: NodeHostOptions,
+  available: readonly LinkTransport[] = AVAILABLE_TRANSPORTS,
+): NodeHostConfig {
   const credit = options.credit ?? 4;
   if (!Number.isInteger(credit) || credit < 1 || credit > MAX_CREDIT) {
     throw new PalyraError('CONFIG_INVALID', {
@@ -87,7 +90,7 @@ export function toNodeHostConfig(options: NodeHostOptions): NodeHostConfig {
     throw new PalyraError('SOCKET_PATH_TOO_LONG', { detail: options.controlSocketPath });
   }
   const transport = options.transport ?? 'auto';
-  transportsFor(transport, AVAILABLE_TRANSPORTS);
+  transportsFor(transport, available);
   return {
     stateDirectory: options.stateDirectory,
     controlSocketPath: options.controlSocketPath,

@@ -29,7 +29,7 @@ import { Executor } from './executor.js';
 import { machineFacts } from './facts.js';
 import { watchForBetterLink } from './better-link.js';
 import { chosenLinks, type LinkFactory } from './link/chosen-link.js';
-import { linkFactories } from './link/factories.js';
+import { assertTransportUsable, linkFactories } from './link/factories.js';
 import type { Registration } from './link/link.js';
 import { MediationDesk } from './mediation/desk.js';
 import { nobodyToAsk, type Mediator } from './mediator.js';
@@ -71,7 +71,8 @@ export interface NodeHost {
 
 /** Throws CONFIG_INVALID, SOCKET_PATH_TOO_LONG or QUIC_UNAVAILABLE. Touches nothing yet. */
 export function createNodeHost(options: NodeHostOptions, deps: NodeHostDeps): NodeHost {
-  return new Host(toNodeHostConfig(options), deps);
+  const available = deps.links?.map(({ transport }) => transport);
+  return new Host(toNodeHostConfig(options, available), deps);
 }
 
 /** Never sooner than this: a daemon that accepts and drops at once is not to be hammered. */
@@ -114,6 +115,7 @@ class Host implements NodeHost {
   async #assemble(lifecycle: Lifecycle): Promise<Parts> {
     const { stateDirectory, controlSocketPath, version, credit, pluginFailures } = this.#config;
     const { clock, random, log } = this.#deps;
+    if (this.#deps.links === undefined) await assertTransportUsable(this.#config.transport);
     await ensurePrivateDirectory(stateDirectory);
     lifecycle.add('lock', await lockNode(stateDirectory));
     const identity = await readNodeIdentity(stateDirectory);
@@ -157,7 +159,7 @@ class Host implements NodeHost {
     };
     const { certificatePem, trustBundle } = identity;
     const material = { certificatePem, keyPem: exportKey(key), trustBundle };
-    const factories = this.#deps.links ?? linkFactories(material, { clock, random });
+    const factories = this.#deps.links ?? linkFactories(material, { clock, random, log: log.scope('quic') });
     const available = factories.map(({ transport }) => transport);
     const chooser = new TransportChooser({ clock, random }, { mode: this.#config.transport, available });
     const board = new StatusBoard(

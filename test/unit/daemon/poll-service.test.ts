@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { ClientUnaryCall } from '@grpc/grpc-js';
 import type { Hello, UpMessage } from '../../../src/lib/base/link-messages.js';
-import { MAX_SESSIONS_PER_DEVICE } from '../../../src/lib/daemon/grpc/poll-sessions.js';
+import { MAX_SESSIONS_PER_DEVICE } from '../../../src/lib/daemon/session-table.js';
 import { fromUpMessage } from '../../../src/lib/wire/grpc/convert.js';
 import type {
   CompleteCapabilityRequest,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { DownMessage, Hello } from '../../../src/lib/base/link-messages.js';
-import { HARD_OUTBOUND_BYTES } from '../../../src/lib/daemon/grpc/link-carrier.js';
-import { MAX_UNACKNOWLEDGED, MAX_WAIT_MS, type PollSession } from '../../../src/lib/daemon/grpc/poll-session.js';
-import { PollSessions, REMEMBERED_MS } from '../../../src/lib/daemon/grpc/poll-sessions.js';
+import { HARD_OUTBOUND_BYTES, MAX_UNACKNOWLEDGED } from '../../../src/lib/daemon/link-carrier.js';
+import { MAX_WAIT_MS, type PollSession } from '../../../src/lib/daemon/grpc/poll-session.js';
+import { PollSessions } from '../../../src/lib/daemon/grpc/poll-sessions.js';
+import { REMEMBERED_MS } from '../../../src/lib/daemon/session-table.js';
 import { fromUpMessage } from '../../../src/lib/wire/grpc/convert.js';
 import { HandClock, settle } from '../../support/hand-clock.js';
 import { rejectsWith } from '../../support/rejects-with.js';

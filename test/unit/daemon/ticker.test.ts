@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Deferred } from '../../../src/lib/base/lifecycle.js';
 import { silentLog } from '../../../src/lib/base/log.js';
 import { startTicker, TICK_MS } from '../../../src/lib/daemon/ticker.js';
-import { DenialBudget, DENIALS_PER_WINDOW, DENIAL_WINDOW_MS } from '../../../src/lib/daemon/grpc/denial-budget.js';
+import { DenialBudget, DENIALS_PER_WINDOW, DENIAL_WINDOW_MS } from '../../../src/lib/daemon/denial-budget.js';
 import { HandClock, settle } from '../../support/hand-clock.js';
 
 /** A second passes, and what it started goes as far as it can. */

@@ -18,7 +18,7 @@ import { toServiceError } from '../../wire/grpc/status.js';
 import { anonymousCaller, type DeviceCaller } from '../caller.js';
 import { grpcRow, type GrpcPort } from '../policy.js';
 import type { Connection, TlsFront } from '../tls-front.js';
-import { DenialBudget } from './denial-budget.js';
+import { DenialBudget } from '../denial-budget.js';
 
 export interface RpcContext {
   readonly connection: Connection;

@@ -12,7 +12,7 @@ import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import type { DownMessage, Hello, UpMessage } from '../../base/link-messages.js';
 import type { LinkSession, LinkSink } from '../../runtime/runtime.js';
-import { approximateBytes, closeError, HARD_OUTBOUND_BYTES, type CloseReason } from './link-carrier.js';
+import { approximateBytes, closeError, HARD_OUTBOUND_BYTES, type CloseReason } from '../link-carrier.js';
 import { fromDownMessage, toUpMessage } from '../../wire/grpc/convert.js';
 import type { DaemonMessage, NodeEvent } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 

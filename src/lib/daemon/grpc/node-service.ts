@@ -10,19 +10,17 @@ import { toFacts } from '../../wire/grpc/convert.js';
 import {
   NodeServiceService,
   type NodeServiceServer,
-  type PluginFailure,
   type RegisterNodeRequest,
   type RegisterNodeResponse,
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 import type { DeviceCaller } from '../caller.js';
+import { registerNode } from '../registration.js';
 import type { RpcContext, RpcGate } from './gate.js';
 import { NodeLink, type NodeCall } from './node-link.js';
 import { PollSessions } from './poll-sessions.js';
 
 /** Ids that a node makes for its process and its journal. */
 const NODE_MADE_ID = /^[0-9A-Za-z_-]{1,64}$/;
-/** More are not logged. */
-const MAX_PLUGIN_FAILURES = 16;
 
 export interface NodeServiceDeps {
   readonly gate: RpcGate;
@@ -84,20 +82,9 @@ export class NodeService {
     if (request.facts === undefined) throw new PalyraError('MESSAGE_INVALID', { detail: 'facts are missing' });
     assertNodeMadeId('boot_id', request.bootId);
     assertNodeMadeId('store_id', request.storeId);
-    const registered = await this.#deps.runtime.registerNode(caller, {
-      facts: toFacts(request.facts),
-      protocol: request.protocol ?? { min: 0, max: 0 },
-    });
-    this.#logPluginFailures(caller, request.pluginFailures);
-    return {
-      deviceId: registered.deviceId,
-      name: registered.name,
-      protocol: registered.protocol,
-      grantedCapabilities: [...registered.grantedCapabilities],
-      daemonTimeMs: this.#deps.clock.now(),
-      daemonName: this.#daemon.name,
-      daemonVersion: this.#daemon.version,
-    };
+    const report = { facts: toFacts(request.facts), protocol: request.protocol ?? { min: 0, max: 0 } };
+    const { pluginFailures } = request;
+    return registerNode(this.#deps, this.#daemon, caller, { ...report, pluginFailures });
   }
 
   #stream(call: NodeCall): void {
@@ -116,16 +103,6 @@ export class NodeService {
       caller.nodeId,
     );
     this.#links.add(link);
-  }
-
-  #logPluginFailures(caller: DeviceCaller, failures: readonly PluginFailure[]): void {
-    for (const { plugin, message } of failures.slice(0, MAX_PLUGIN_FAILURES)) {
-      this.#deps.log.warn('a plugin of a node failed', {
-        node: caller.nodeId,
-        plugin: plugin.slice(0, 200),
-        message: message.slice(0, 500),
-      });
-    }
   }
 }
 

@@ -10,6 +10,7 @@
  */
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
+import { SendWindow } from '../../base/send-window.js';
 import type { DownMessage, UpMessage } from '../../base/link-messages.js';
 import { Deferred } from '../../base/lifecycle.js';
 import type { LinkSession, LinkSink } from '../../runtime/runtime.js';
@@ -22,7 +23,13 @@ import type {
   PollCapabilityRequest,
   PollCapabilityResponse,
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
-import { approximateBytes, closeError, HARD_OUTBOUND_BYTES, type CloseReason } from './link-carrier.js';
+import {
+  approximateBytes,
+  closeError,
+  HARD_OUTBOUND_BYTES,
+  MAX_UNACKNOWLEDGED,
+  type CloseReason,
+} from '../link-carrier.js';
 
 /** The longest a call waits: what stands between a node and its daemon cuts idle calls after a minute, mostly. */
 export const MAX_WAIT_MS = 30_000;
@@ -30,19 +37,11 @@ export const MAX_WAIT_MS = 30_000;
 const FIRST_LEASE_MS = 15_000;
 /** Of one answer. Any message fits alone; the limit of the wire is 1 MiB. */
 const ANSWER_BYTES = 768 * 1024;
-/** Small ones cost memory too: above this, or `HARD_OUTBOUND_BYTES`, the node counts as one that takes nothing. */
-export const MAX_UNACKNOWLEDGED = 4096;
 /** A node has at most 16 dispatches at work. */
 const MAX_SAID = 64;
 
 /** Calls `listener` once when nobody waits for the answer of a call any more. */
 export type OnCancelled = (listener: () => void) => void;
-
-interface Sent {
-  readonly seq: number;
-  readonly message: DaemonMessage;
-  readonly bytes: number;
-}
 
 export interface PollSessionDeps {
   readonly clock: Clock;
@@ -57,9 +56,7 @@ export class PollSession implements LinkSink {
   readonly #opened: Promise<void>;
   /** The hello is the first. */
   #taken = 1;
-  #unacknowledged: Sent[] = [];
-  #bytes = 0;
-  #sent = 0;
+  readonly #window = new SendWindow<DaemonMessage>();
   #leaseMs = FIRST_LEASE_MS;
   #session: LinkSession | null = null;
   #saidStopping = false;
@@ -89,11 +86,10 @@ export class PollSession implements LinkSink {
   send(message: DownMessage): void {
     if (this.#ended) return;
     if (message.kind === 'welcome') this.#leaseMs = message.leaseMs;
-    const sent = { seq: ++this.#sent, message: fromDownMessage(message), bytes: approximateBytes(message) };
-    this.#unacknowledged.push(sent);
-    this.#bytes += sent.bytes;
-    if (message.kind === 'result_ack' || message.kind === 'stale') this.#tellOutcome(message.id, sent.message);
-    if (this.#bytes > HARD_OUTBOUND_BYTES || this.#unacknowledged.length > MAX_UNACKNOWLEDGED) {
+    const sent = fromDownMessage(message);
+    this.#window.push(sent, approximateBytes(message));
+    if (message.kind === 'result_ack' || message.kind === 'stale') this.#tellOutcome(message.id, sent);
+    if (this.#window.bytes > HARD_OUTBOUND_BYTES || this.#window.length > MAX_UNACKNOWLEDGED) {
       this.#fail(new PalyraError('RATE_LIMITED', { detail: 'the node does not take what it is sent' }));
     }
     // What is sent in one turn leaves in one answer.
@@ -131,8 +127,7 @@ export class PollSession implements LinkSink {
     if (request.finish && complete) this.#lost();
     const waitMs = Math.min(request.waitMs, MAX_WAIT_MS);
     this.#release();
-    if (complete && waitMs > 0 && !this.#ended && this.#unacknowledged.length === 0)
-      await this.#wait(waitMs, onCancelled);
+    if (complete && waitMs > 0 && !this.#ended && this.#window.length === 0) await this.#wait(waitMs, onCancelled);
     return this.#answer();
   }
 
@@ -178,10 +173,8 @@ export class PollSession implements LinkSink {
   }
 
   #acknowledge(ack: number): void {
-    if (ack > this.#sent) this.#fail(new PalyraError('MESSAGE_INVALID', { detail: 'ack is of the future' }), true);
-    while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].seq <= ack) {
-      this.#bytes -= this.#unacknowledged.shift()!.bytes;
-    }
+    if (this.#window.acknowledge(ack)) return;
+    this.#fail(new PalyraError('MESSAGE_INVALID', { detail: 'ack is of the future' }), true);
   }
 
   /** Takes what is new of them. False: something before them is missing. */
@@ -231,13 +224,13 @@ export class PollSession implements LinkSink {
   #answer(): PollCapabilityResponse {
     const messages: DaemonMessage[] = [];
     let bytes = 0;
-    for (const sent of this.#unacknowledged) {
+    const firstSeq = this.#window.acknowledged + 1;
+    for (let sent = this.#window.at(firstSeq); sent !== undefined; sent = this.#window.at(firstSeq + messages.length)) {
       bytes += sent.bytes;
       if (messages.length > 0 && bytes > ANSWER_BYTES) break;
-      messages.push(sent.message);
+      messages.push(sent.item);
     }
-    const firstSeq = this.#unacknowledged[0]?.seq ?? this.#sent + 1;
-    const last = this.#ended && messages.length === this.#unacknowledged.length;
+    const last = this.#ended && messages.length === this.#window.length;
     const end = last ? { reason: this.#end?.reason ?? '', detail: this.#end?.detail ?? '' } : undefined;
     return { ack: this.#taken, firstSeq, messages, end };
   }
@@ -262,8 +255,7 @@ export class PollSession implements LinkSink {
   }
 
   #forget(): void {
-    this.#unacknowledged = [];
-    this.#bytes = 0;
+    this.#window.clear();
   }
 
   /** Ends it with an error of the node's, which the call that caused it is refused with. */

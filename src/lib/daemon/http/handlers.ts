@@ -7,7 +7,13 @@ import type { AuditTarget } from '../../base/audit-chain.js';
 import type { Clock } from '../../base/clock.js';
 import { toTimestamp } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
-import { NODE_PROTOCOL, type Caller, type DispatchStateName, type ListenerView } from '../../base/model.js';
+import {
+  NODE_PROTOCOL,
+  type Caller,
+  type DispatchStateName,
+  type ListenerView,
+  type QuicView,
+} from '../../base/model.js';
 import type { NodeRuntime } from '../../runtime/runtime.js';
 import type { StoreStatus } from '../../runtime/state.js';
 import { MAX_INPUT_BYTES } from '../../wire/http/routes.js';
@@ -88,6 +94,7 @@ export interface HandlerDeps {
   readonly exposure: Pick<Exposure, 'move' | 'dropClosed'>;
   listeners(): readonly ListenerView[];
   storage(): StoreStatus;
+  quic(): QuicView;
   openApi(): OpenApiDocument;
   stop(options: { readonly drainMs: number; readonly reason: string }): void;
 }
@@ -108,6 +115,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         ca: { fingerprint: `sha256:${deps.ca.fingerprint}`, notAfter: timestamp(deps.ca.notAfter) },
         ...runtime.summary(),
         storage: deps.storage(),
+        quic: deps.quic(),
         stateDirectory: config.stateDirectory,
       },
     }),

@@ -1,14 +1,22 @@
 /** Every way this version can carry a node's link. One that is not in the list cannot be asked for. */
-import type { LinkTransport } from '../../base/model.js';
+import type { LinkTransport, TransportMode } from '../../base/model.js';
 import type { LinkFactory } from './chosen-link.js';
-import { pollLinks, type PollLinkDeps } from './poll.js';
+import { pollLinks } from './poll.js';
+import { assertQuicAvailable, type QuicDialDeps } from './quic-dial.js';
+import { quicLinks } from './quic.js';
 import { streamLinks, type StreamLinkMaterial } from './stream.js';
 
-export const AVAILABLE_TRANSPORTS: readonly LinkTransport[] = ['grpc', 'poll'];
+export const AVAILABLE_TRANSPORTS: readonly LinkTransport[] = ['quic', 'grpc', 'poll'];
 
-export function linkFactories(material: StreamLinkMaterial, deps: PollLinkDeps): LinkFactory[] {
+export function linkFactories(material: StreamLinkMaterial, deps: QuicDialDeps): LinkFactory[] {
   return [
+    { transport: 'quic', connect: quicLinks(material, deps) },
     { transport: 'grpc', connect: streamLinks(material) },
     { transport: 'poll', connect: pollLinks(material, deps) },
   ];
+}
+
+/** Throws QUIC_UNAVAILABLE when QUIC alone is wanted and its package is not on this machine; `auto` finds out by itself. */
+export async function assertTransportUsable(mode: TransportMode): Promise<void> {
+  if (mode === 'quic') await assertQuicAvailable();
 }

@@ -5,6 +5,13 @@
 import { CHANNELS, type ChannelName } from '../../base/questions.js';
 import type { CapabilityDescriptor, MachineFacts, Mediation, SideEffects } from '../../base/model.js';
 import {
+  MAX_DESCRIPTORS,
+  MAX_EXECUTION_MS,
+  MAX_PROTOCOL,
+  readCapabilityName,
+  SCHEMA_LIMITS,
+} from '../../base/link-limits.js';
+import {
   type CapabilityDescriptor as WireDescriptor,
   type MachineFacts as WireFacts,
   Mediation as WireMediation,
@@ -21,14 +28,7 @@ import {
   writeJson,
   writeLine,
   writeText,
-} from './fields.js';
-
-/** One machine with every plugin there is has a few dozen. */
-const MAX_DESCRIPTORS = 256;
-const SCHEMA_LIMITS = { maxBytes: 64 * 1024, maxDepth: 32 } as const;
-const MAX_EXECUTION_MS = 3_600_000;
-const CAPABILITY_NAME = /^[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*$/;
-const MAX_CAPABILITY_NAME = 64;
+} from '../../base/fields.js';
 
 const sideEffects = new EnumTable<WireSideEffects, SideEffects>('side_effects', {
   none: WireSideEffects.SIDE_EFFECTS_NONE,
@@ -41,15 +41,7 @@ const mediation = new EnumTable<WireMediation, Mediation>('mediation', {
   ask: WireMediation.MEDIATION_ASK,
 });
 
-/** `area.action`, lower case, at most 64 characters. */
-export function readCapabilityName(field: string, value: string): string {
-  if (value.length > MAX_CAPABILITY_NAME || !CAPABILITY_NAME.test(value))
-    throw invalid(field, 'is not a capability name');
-  return value;
-}
-
 const MAX_CHANNELS = 8;
-
 export function toDescriptor(wire: WireDescriptor): CapabilityDescriptor {
   return {
     name: readCapabilityName('capability name', wire.name),
@@ -89,7 +81,7 @@ export function toFacts(wire: WireFacts): MachineFacts {
     platform: readLine('platform', wire.platform),
     arch: readLine('arch', wire.arch),
     version: readLine('version', wire.version),
-    protocol: readWhole('protocol', wire.protocol, 1, 65_535),
+    protocol: readWhole('protocol', wire.protocol, 1, MAX_PROTOCOL),
     capabilities,
     ...(wire.saysWhoIsAsked
       ? {

@@ -4,7 +4,7 @@
  */
 import type { DownMessage, Fence, ResultState, UpMessage } from '../../base/link-messages.js';
 import type { DispatchError } from '../../base/model.js';
-import { readCapabilityName } from './convert-facts.js';
+import { INPUT_LIMITS, MAX_UINT32, OUTPUT_LIMITS, readCapabilityName } from '../../base/link-limits.js';
 import {
   EnumTable,
   invalid,
@@ -18,7 +18,7 @@ import {
   writeLine,
   writeMs,
   writeText,
-} from './fields.js';
+} from '../../base/fields.js';
 import {
   type CapabilityResult as WireResult,
   type DispatchError as WireDispatchError,
@@ -26,14 +26,6 @@ import {
   type Offer as WireOffer,
   ResultState as WireResultState,
 } from './generated/palyra/node/v1/node.js';
-
-const MAX_UINT32 = 2 ** 32 - 1;
-
-/** Depth: far above what people write, far below what a recursive reader survives. An output may wrap its input, hence the step. */
-const INPUT_LIMITS = { maxBytes: 512 * 1024, maxDepth: 64 } as const;
-/** A node checks its outputs and its progress against these before it sends them: a message that is refused ends the link. */
-export const OUTPUT_LIMITS = { maxBytes: 1024 * 1024, maxDepth: 128 } as const;
-export const PROGRESS_LIMITS = { maxBytes: 64 * 1024, maxDepth: 128 } as const;
 
 const resultStates = new EnumTable<WireResultState, ResultState>('result.state', {
   succeeded: WireResultState.RESULT_STATE_SUCCEEDED,

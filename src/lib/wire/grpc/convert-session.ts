@@ -3,20 +3,24 @@
  * Together they reconcile the two sides before anything is offered.
  */
 import type { Hello, KnownDispatch, Welcome } from '../../base/link-messages.js';
+import { MAX_CREDIT, MAX_DISPATCHES, MAX_PROTOCOL, MAX_UINT32 } from '../../base/link-limits.js';
 import { toId, toIdAndAttempt } from './convert-run.js';
-import { EnumTable, readCounter, readLine, readList, readPresent, readWhole, writeLine, writeMs } from './fields.js';
+import {
+  EnumTable,
+  readCounter,
+  readLine,
+  readList,
+  readPresent,
+  readWhole,
+  writeLine,
+  writeMs,
+} from '../../base/fields.js';
 import {
   type KnownDispatch as WireKnown,
   KnownState,
   type NodeStarted,
   type Welcome as WireWelcome,
 } from './generated/palyra/node/v1/node.js';
-
-/** Far above what one node can hold: 16 at once, and results that wait for their acknowledgement. */
-export const MAX_DISPATCHES = 1024;
-const MAX_CREDIT = 16;
-const MAX_UINT32 = 2 ** 32 - 1;
-const MAX_PROTOCOL = 65_535;
 
 const knownStates = new EnumTable<KnownState, KnownDispatch['state']>('known.state', {
   received: KnownState.KNOWN_STATE_RECEIVED,

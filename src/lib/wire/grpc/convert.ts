@@ -5,20 +5,20 @@
  * Says nothing about sense: whether an id exists, a fence matches or a state may follow another is decided in `runtime` and in the node's outbox.
  */
 import type { DownMessage, RejectCause, UpMessage } from '../../base/link-messages.js';
-import {
-  fromFence,
-  fromOffer,
-  fromResult,
-  PROGRESS_LIMITS,
-  toFence,
-  toId,
-  toIdAndAttempt,
-  toOffer,
-  toResult,
-} from './convert-run.js';
-import { fromHello, fromWelcome, MAX_DISPATCHES, toHello, toWelcome } from './convert-session.js';
+import { MAX_DISPATCHES, PROGRESS_LIMITS } from '../../base/link-limits.js';
+import { fromFence, fromOffer, fromResult, toFence, toId, toIdAndAttempt, toOffer, toResult } from './convert-run.js';
+import { fromHello, fromWelcome, toHello, toWelcome } from './convert-session.js';
 import { toChannel } from './convert-facts.js';
-import { EnumTable, invalid, readJsonText, readLine, readList, readText, readWhole, writeText } from './fields.js';
+import {
+  EnumTable,
+  invalid,
+  readJsonText,
+  readLine,
+  readList,
+  readText,
+  readWhole,
+  writeText,
+} from '../../base/fields.js';
 import {
   type CapabilityAwaitingLocalMediation,
   type DaemonMessage,

@@ -5,7 +5,7 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { isReason, PalyraError, type Reason } from '../../base/errors.js';
 import { parseBoundedJson } from '../../base/json.js';
-import { writeJson, writeText } from './fields.js';
+import { writeJson, writeText } from '../../base/fields.js';
 import { ErrorFacts } from './generated/palyra/common/v1/common.js';
 import { decodeRpcStatus, encodeErrorInfo, encodeRpcStatus } from './rpc-status.js';
 

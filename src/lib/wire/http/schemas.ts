@@ -109,6 +109,14 @@ export const daemonStatus = z.object({
   nodes: nodeSummary,
   approvals: z.object({ pending: z.int() }),
   dispatches: z.object({ open: z.int(), lastHour: z.int(), failedLastHour: z.int(), unknownLastHour: z.int() }),
+  quic: z.object({
+    state: z.enum(['on', 'off']),
+    why: z.string().nullable(),
+    connections: z.int(),
+    handshaking: z.int(),
+    sessions: z.int(),
+    refusals: z.record(z.string(), z.int()),
+  }),
   storage: z.object({ accepting: z.boolean(), journalBytes: z.int(), journalRecords: z.int() }),
   stateDirectory: z.string(),
 });

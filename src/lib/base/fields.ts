@@ -2,9 +2,9 @@
  * Reading single fields of a decoded message. A peer is not trusted to be ours: whatever is out of bounds is MESSAGE_INVALID naming the field, never
  * repeating its value. Human text is cut when written, so that what we write is always readable by us.
  */
-import { PalyraError } from '../../base/errors.js';
-import { parseBoundedJson } from '../../base/json.js';
-import type { JsonSchema } from '../../base/model.js';
+import { PalyraError } from './errors.js';
+import { parseBoundedJson } from './json.js';
+import type { JsonSchema } from './model.js';
 
 /** Names, versions, codes: one line. */
 const MAX_LINE_BYTES = 1024;

@@ -2,7 +2,7 @@
  * How often one connection may be told no before it is cut off: a client that asks for the same forbidden thing in a loop would otherwise
  * keep a core and the log busy for ever.
  */
-import type { Clock } from '../../base/clock.js';
+import type { Clock } from '../base/clock.js';
 
 /** An honest node is refused a handful of times in its life. */
 export const DENIALS_PER_WINDOW = 100;

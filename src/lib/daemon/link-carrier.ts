@@ -1,10 +1,13 @@
-/** What the carriers of a link over gRPC have in common: how much they hold for a node, and what their ends mean to it. */
-import { PalyraError } from '../../base/errors.js';
-import type { DownMessage } from '../../base/link-messages.js';
-import type { LinkSink } from '../../runtime/runtime.js';
+/** What the carriers of a link have in common: how much they hold for a node, and what their ends mean to it. */
+import { PalyraError } from '../base/errors.js';
+import type { DownMessage } from '../base/link-messages.js';
+import type { LinkSink } from '../runtime/runtime.js';
 
 /** Sixteen offers, the largest credit, of the largest input fit; anything above ends the link at once. */
 export const HARD_OUTBOUND_BYTES = 9 * 1024 * 1024;
+
+/** Of a link that survives its connections. Small messages cost memory too: above this, or `HARD_OUTBOUND_BYTES`, the node counts as one that takes nothing. */
+export const MAX_UNACKNOWLEDGED = 4096;
 
 export type CloseReason = Parameters<LinkSink['close']>[0];
 

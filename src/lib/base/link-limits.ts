@@ -1,0 +1,28 @@
+/** Bounds of what travels on a node's link, the same for every carrier: what one lets in, every other can carry. */
+import { invalid } from './fields.js';
+
+/** Depth: far above what people write, far below what a recursive reader survives. An output may wrap its input, hence the step. */
+export const INPUT_LIMITS = { maxBytes: 512 * 1024, maxDepth: 64 } as const;
+/** A node checks its outputs and its progress against these before it sends them: a message that is refused ends the link. */
+export const OUTPUT_LIMITS = { maxBytes: 1024 * 1024, maxDepth: 128 } as const;
+export const PROGRESS_LIMITS = { maxBytes: 64 * 1024, maxDepth: 128 } as const;
+export const SCHEMA_LIMITS = { maxBytes: 64 * 1024, maxDepth: 32 } as const;
+
+/** Far above what one node can hold: 16 at once, and results that wait for their acknowledgement. */
+export const MAX_DISPATCHES = 1024;
+/** One machine with every plugin there is has a few dozen. */
+export const MAX_DESCRIPTORS = 256;
+export const MAX_CREDIT = 16;
+export const MAX_EXECUTION_MS = 3_600_000;
+export const MAX_PROTOCOL = 65_535;
+export const MAX_UINT32 = 2 ** 32 - 1;
+
+const CAPABILITY_NAME = /^[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*$/;
+const MAX_CAPABILITY_NAME = 64;
+
+/** `area.action`, lower case, at most 64 characters. */
+export function readCapabilityName(field: string, value: string): string {
+  if (value.length > MAX_CAPABILITY_NAME || !CAPABILITY_NAME.test(value))
+    throw invalid(field, 'is not a capability name');
+  return value;
+}
