@@ -37,6 +37,7 @@ import { LoginDesk } from './login-desk.js';
 import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
+import { NodePlugins } from './node-plugins.js';
 import { NodePort } from './node-port.js';
 import { LoginQueue } from './login-queue.js';
 import { PairingDesk, type DaemonFingerprints } from './pairing-desk.js';
@@ -83,6 +84,7 @@ export class Daemon {
   readonly #consoleListeners: ListenerView[] = [];
   readonly #stopped = new Deferred<Stopped>();
   readonly #drainCut = new AbortController();
+  readonly #plugins = new NodePlugins();
   #exposure: Exposure | null = null;
   #fingerprints: DaemonFingerprints = { caSpkiSha256: '', serverCertificateSha256: '' };
   #runtime: NodeRuntime | null = null;
@@ -156,6 +158,7 @@ export class Daemon {
     const invites = new InviteDesk({ runtime, authority, random }, exposure, () => exposure.port('public'));
     const handlers = createHandlers({
       runtime,
+      plugins: this.#plugins,
       invites,
       loginQueue: new LoginQueue({ runtime, clock, random }, () => this.#fingerprints),
       trail: auditor.trail,
@@ -272,7 +275,7 @@ export class Daemon {
     );
     this.#lifecycle.add('public port', () => publicPort.close());
     const nodePort = new NodePort(
-      { clock, log: log.scope('node'), runtime },
+      { clock, log: log.scope('node'), plugins: this.#plugins, runtime },
       { ...server, clientCaPem: authority.certificatePem },
       daemon,
     );

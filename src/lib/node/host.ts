@@ -20,7 +20,7 @@ import { readCertificate } from '../identity/certificate.js';
 import { exportKey } from '../identity/device-key.js';
 import { readNodeIdentity, readOrCreateDeviceKey, type NodeIdentity } from '../identity/material.js';
 import type { NodeFacts } from './capabilities/capability.js';
-import { Catalog, type SourcedRegistration } from './capabilities/catalog.js';
+import { BUILTIN_PLUGIN, Catalog, type SourcedRegistration } from './capabilities/catalog.js';
 import { toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
 import { serveHostStatus } from './control.js';
 import { Executor } from './executor.js';
@@ -146,9 +146,13 @@ class Host implements NodeHost {
     const factories = this.#deps.links ?? linkFactories(material, { clock, random });
     const available = factories.map(({ transport }) => transport);
     const chooser = new TransportChooser({ clock, random }, { mode: this.#config.transport, available });
+    const plugins = {
+      loaded: catalog.plugins.filter((plugin) => plugin !== BUILTIN_PLUGIN).length,
+      failed: [...pluginFailures, ...failures].map(({ plugin, message }) => ({ name: plugin, message })),
+    };
     const board = new StatusBoard(
       { clock, running: () => worker.running, transport: () => chooser.view(), changed },
-      { pid: process.pid, version, ...names, capabilities: catalog.names() },
+      { pid: process.pid, version, ...names, capabilities: catalog.names(), plugins },
     );
     this.#board = board;
     lifecycle.add('control socket', await serveHostStatus(controlSocketPath, () => board.view()));

@@ -24,8 +24,15 @@ export interface HostStatus {
   /** Why it is not online, or why it last was not. */
   readonly lastError: { readonly reason: Reason; readonly message: string } | null;
   readonly capabilities: readonly string[];
+  readonly plugins: PluginsView;
   /** Dispatches at work now. */
   readonly running: number;
+}
+
+export interface PluginsView {
+  /** That offer something here. */
+  readonly loaded: number;
+  readonly failed: readonly { readonly name: string; readonly message: string }[];
 }
 
 export interface StatusFacts {
@@ -35,6 +42,7 @@ export interface StatusFacts {
   readonly name: string;
   readonly daemonName: string;
   readonly capabilities: readonly string[];
+  readonly plugins: PluginsView;
 }
 
 export class StatusBoard {
@@ -70,7 +78,7 @@ export class StatusBoard {
   }
 
   view(): HostStatus {
-    const { pid, version, deviceId, name, daemonName, capabilities } = this.#facts;
+    const { pid, version, deviceId, name, daemonName, capabilities, plugins } = this.#facts;
     const error = this.#lastError;
     return {
       pid,
@@ -86,6 +94,7 @@ export class StatusBoard {
       nextTryAt: toTimestamp(this.#nextTryAt),
       lastError: error === null ? null : { reason: error.reason, message: error.message },
       capabilities,
+      plugins,
       running: this.#running(),
     };
   }

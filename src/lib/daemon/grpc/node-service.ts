@@ -10,23 +10,22 @@ import { toFacts } from '../../wire/grpc/convert.js';
 import {
   NodeServiceService,
   type NodeServiceServer,
-  type PluginFailure,
   type RegisterNodeRequest,
   type RegisterNodeResponse,
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 import type { DeviceCaller } from '../caller.js';
+import type { NodePlugins } from '../node-plugins.js';
 import type { RpcContext, RpcGate } from './gate.js';
 import { NodeLink, type NodeCall } from './node-link.js';
 import { PollSessions } from './poll-sessions.js';
 
 /** Ids that a node makes for its process and its journal. */
 const NODE_MADE_ID = /^[0-9A-Za-z_-]{1,64}$/;
-/** More are not logged. */
-const MAX_PLUGIN_FAILURES = 16;
 
 export interface NodeServiceDeps {
   readonly gate: RpcGate;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink'>;
+  readonly plugins: NodePlugins;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -88,7 +87,9 @@ export class NodeService {
       facts: toFacts(request.facts),
       protocol: request.protocol ?? { min: 0, max: 0 },
     });
-    this.#logPluginFailures(caller, request.pluginFailures);
+    for (const { name, message } of this.#deps.plugins.report(caller.nodeId, request.pluginFailures)) {
+      this.#deps.log.warn('a plugin of a node failed', { node: caller.nodeId, plugin: name, message });
+    }
     return {
       deviceId: registered.deviceId,
       name: registered.name,
@@ -116,16 +117,6 @@ export class NodeService {
       caller.nodeId,
     );
     this.#links.add(link);
-  }
-
-  #logPluginFailures(caller: DeviceCaller, failures: readonly PluginFailure[]): void {
-    for (const { plugin, message } of failures.slice(0, MAX_PLUGIN_FAILURES)) {
-      this.#deps.log.warn('a plugin of a node failed', {
-        node: caller.nodeId,
-        plugin: plugin.slice(0, 200),
-        message: message.slice(0, 500),
-      });
-    }
   }
 }
 

@@ -92,6 +92,8 @@ export const newInviteView = inviteView.extend({
   addresses: z.array(z.string()),
 });
 
+/** Of a node, as it said when it registered last. */
+export const pluginFailure = z.object({ name: z.string(), message: z.string() });
 export const daemonStatus = z.object({
   running: z.literal(true),
   version: z.string(),
@@ -104,6 +106,7 @@ export const daemonStatus = z.object({
   nodes: nodeSummary,
   approvals: z.object({ pending: z.int() }),
   dispatches: z.object({ open: z.int(), lastHour: z.int(), failedLastHour: z.int(), unknownLastHour: z.int() }),
+  plugins: z.object({ failed: z.array(pluginFailure.extend({ node: z.string() })) }),
   storage: z.object({ accepting: z.boolean(), journalBytes: z.int(), journalRecords: z.int() }),
   stateDirectory: z.string(),
 });
@@ -204,6 +207,7 @@ export const SCHEMAS = {
       node: nodeView,
       capabilities: z.array(capabilityView),
       recentDispatches: z.array(dispatchView),
+      pluginFailures: z.array(pluginFailure),
     }),
   },
   'nodes.remove': { query: none, body: none, answer: z.object({ node: nodeView, changed: z.boolean() }) },
