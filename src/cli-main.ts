@@ -2,6 +2,7 @@
  * The process around oclif: holds the output before anything is loaded, gives every failure its one form and code, and ends the process.
  * Commands handle their own errors (`base-command.ts`); what arrives here is an unknown command or something nobody expected.
  */
+import { Writable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { run, settings } from '@oclif/core';
 import { PalyraError } from './lib/base/errors.js';
@@ -99,6 +100,7 @@ function warnAboutVariables(warn: (text: string) => void): void {
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.writableLength === 0) resolve();
-    else stream.write('', () => resolve());
+    // Not the stream's own `write`, which is held under --json: a document that is larger than the pipe would be cut off.
+    else Writable.prototype.write.call(stream, '', 'utf8', () => resolve());
   });
 }
