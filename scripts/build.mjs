@@ -55,6 +55,8 @@ export async function build() {
       entryPoints: [
         'src/index.ts',
         'src/cli-main.ts',
+        'src/testing.ts',
+        'src/lib/cli/plugins/thread-main.ts',
         ...sources('src/commands').filter((file) => file.endsWith('.ts')),
         ...sources('src/hooks').filter((file) => file.endsWith('.ts')),
       ],

@@ -42,7 +42,29 @@ const linkTransport = z.enum(['grpc', 'quic', 'poll']);
 const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
 const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
-const plugins = z.object({ loaded: z.int(), failed: z.array(z.object({ name: z.string(), message: z.string() })) });
+const { pluginFailure } = wire;
+const plugins = z.object({ loaded: z.int(), failed: z.array(pluginFailure) });
+const fleetPlugins = z.object({
+  loaded: z.int().describe('Installed on this machine and without a known problem.'),
+  failed: z
+    .array(pluginFailure.extend({ node: z.string() }))
+    .describe('Of the nodes, as they said when they registered.'),
+});
+const pluginView = z.object({
+  name: z.string(),
+  version: z.string(),
+  description: z.string(),
+  source: z.enum(['npm', 'link']),
+  spec: z.string().describe('What was asked for.'),
+  root: z.string(),
+  installedAt: timestamp,
+  state: z.enum(['ok', 'failed']),
+  problem: z.string().nullable().describe('As it was when it was installed.'),
+  capabilities: z.array(z.string()),
+  commands: z.array(z.string()),
+  ignoredHooks: z.array(z.string()).describe('Hooks of oclif that palyra does not run for plugins.'),
+});
+const pluginAdded = { changed, plugin: pluginView, previous: z.string().nullable().describe('The version before.') };
 const logRecord = z.looseObject({ time: timestamp, level: z.string(), scope: z.string(), msg: z.string() });
 const identity = z.object({ id: z.string(), name: z.string() });
 const service = z
@@ -155,7 +177,7 @@ const DOCUMENTS = {
   'daemon.status': {
     ...daemonStatus.partial().shape,
     running: z.boolean(),
-    plugins: plugins.optional(),
+    plugins: fleetPlugins.optional(),
     service: service.optional(),
   },
   'daemon.logs': { entries: z.array(logRecord) },
@@ -197,7 +219,11 @@ const DOCUMENTS = {
     summary: nodeSummary,
   },
   'nodes.show': {
-    node: nodeView.extend({ capabilityDetails: z.array(capabilityView), recentDispatches: z.array(dispatchView) }),
+    node: nodeView.extend({
+      capabilityDetails: z.array(capabilityView),
+      recentDispatches: z.array(dispatchView),
+      pluginFailures: z.array(pluginFailure),
+    }),
   },
   'nodes.remove': { action: z.literal('remove'), changed, node: nodeView },
   'nodes.revoke': { action: z.literal('revoke'), changed, node: nodeView },
@@ -317,6 +343,21 @@ const DOCUMENTS = {
     service: service.optional(),
     certificate: certificate.optional(),
     capabilities: z.array(z.object({ name: z.string(), enabled: z.boolean() })).optional(),
+    plugins: plugins.nullable().optional().describe('Null when no node runs here.'),
+  },
+  'plugins.list': { plugins: z.array(pluginView) },
+  'plugins.install': { action: z.literal('install'), ...pluginAdded },
+  'plugins.link': { action: z.literal('link'), ...pluginAdded },
+  'plugins.uninstall': {
+    action: z.literal('uninstall'),
+    changed,
+    plugin: z.object({ name: z.string(), version: z.string() }),
+  },
+  'plugins.inspect': { plugin: pluginView, problems: z.array(z.string()).describe('As it is now.') },
+  'plugins.run': {
+    plugin: z.object({ name: z.string(), version: z.string() }),
+    command: z.string(),
+    result: z.unknown().describe('Whatever the command of the plugin returned.'),
   },
   'daemon.install': installed,
   'daemon.uninstall': uninstalled,

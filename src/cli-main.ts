@@ -4,8 +4,13 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { run, settings } from '@oclif/core';
-import { readVariable, VARIABLES } from './lib/cli/environment.js';
+import { PalyraError } from './lib/base/errors.js';
+import { directoriesOf } from './lib/cli/directories.js';
+import { readSwitch, readVariable, VARIABLES } from './lib/cli/environment.js';
 import { LEADING_FLAGS, LEADING_VALUE_FLAGS } from './lib/cli/flags.js';
+import type { Output } from './lib/cli/output.js';
+import { oclifPlugins } from './lib/cli/plugins/plugin-commands.js';
+import { pluginsFolder, readIndex, type PluginRecord } from './lib/cli/plugins/plugin-index.js';
 import { flushOutput, processOutput } from './lib/cli/process-output.js';
 import { closest } from './lib/cli/text.js';
 import { exitRequest, toPalyraError } from './lib/cli/usage-errors.js';
@@ -41,12 +46,30 @@ export async function main(root: string, argv: readonly string[] = process.argv.
   settings.enableAutoTranspile = false;
   warnAboutVariables((text) => output.warn(text));
   try {
-    await run(moveLeadingFlags(argv), { root });
+    const plugins = await findPlugins(root, argv, output);
+    await run(moveLeadingFlags(argv), { root, plugins });
   } catch (error) {
     fail(error);
   }
   await flushOutput();
   process.exit(process.exitCode ?? 0);
+}
+
+/** From the index alone: no code of a plugin is loaded to find it. An index that cannot be read is told, and nothing else fails with it. */
+async function findPlugins(root: string, argv: readonly string[], output: Output) {
+  const end = argv.indexOf('--');
+  if ((end === -1 ? argv : argv.slice(0, end)).includes('--no-plugins')) process.env['PALYRA_NO_PLUGINS'] = '1';
+  let folder = '';
+  let records: readonly PluginRecord[] = [];
+  if (!readSwitch('PALYRA_NO_PLUGINS')) {
+    try {
+      folder = pluginsFolder(directoriesOf().data);
+      records = await readIndex(folder);
+    } catch (error) {
+      output.warn(`without plugins: ${PalyraError.from(error).message}`);
+    }
+  }
+  return oclifPlugins(root, folder, records, output);
 }
 
 /** `palyra --json nodes list` means what it says: oclif wants the command first. */

@@ -1,7 +1,7 @@
 import { release } from 'node:os';
 import { Flags } from '@oclif/core';
 import { systemClock } from '../lib/base/clock.js';
-import { hookCapabilities } from '../lib/cli/capability-hook.js';
+import { collectCapabilities } from '../lib/cli/capability-hook.js';
 import { createBundle, writeBundle } from '../lib/cli/doctor/bundle.js';
 import { examine, toResult, type Check, type Examined } from '../lib/cli/doctor/check.js';
 import { daemonChecks, fleetChecks } from '../lib/cli/doctor/daemon-checks.js';
@@ -13,6 +13,8 @@ import { udpCheck } from '../lib/cli/doctor/udp-check.js';
 import { readNodeSummary } from '../lib/cli/host-socket.js';
 import type { CommandDocument } from '../lib/cli/output.js';
 import { runProgram } from '../lib/cli/service/programs.js';
+import { Catalog, type SourcedRegistration } from '../lib/node/capabilities/catalog.js';
+import { loadCapabilityModules } from '../lib/node/capabilities/modules.js';
 import { ServiceCommand, thisService } from '../lib/cli/service/service-command.js';
 import { thisPlace } from '../lib/cli/service/this-machine.js';
 
@@ -57,7 +59,14 @@ to somebody else: log tails and facts, without keys, codes and passwords; it nev
     const { directories, config } = this;
     const version = config.version;
     const pairing = () => readPairingFacts(directories.nodeState);
-    const pluginFailures = async () => (await hookCapabilities(config)).failures;
+    const pluginFailures = async () => {
+      const { registrations, failures, close } = await collectCapabilities<SourcedRegistration>(config, {
+        data: directories.data,
+        loadModules: loadCapabilityModules,
+      });
+      await close();
+      return [...failures, ...Catalog.collect(registrations).failures];
+    };
     const service = this.nodeService();
     const { user } = thisPlace();
     const now = () => systemClock.now();

@@ -10,11 +10,15 @@ import { SOURCE_ROOT, folderOf, importsOf, sourceFiles, type Import } from '../s
 const MAY_IMPORT: readonly { readonly place: string; readonly folders: readonly string[] }[] = [
   { place: 'commands/daemon', folders: ['cli', 'client', 'daemon'] },
   { place: 'commands/node', folders: ['cli', 'client', 'node'] },
+  // What a node would accept of a plugin: the catalog alone, which is light.
+  { place: 'commands/plugins', folders: ['cli', 'client', 'node/capabilities'] },
+  { place: 'commands/doctor', folders: ['cli', 'client', 'node/capabilities'] },
   { place: 'commands', folders: ['cli', 'client', 'tui'] },
   { place: 'hooks/node-capabilities', folders: ['node'] },
   { place: 'hooks', folders: ['cli'] },
   { place: 'cli-main', folders: ['cli'] },
   { place: 'index', folders: ['client', 'node'] },
+  { place: 'testing', folders: ['node/capabilities'] },
   { place: 'lib/base', folders: [] },
   { place: 'lib/wire', folders: [] },
   { place: 'lib/identity', folders: [] },

@@ -4,6 +4,7 @@ import { PalyraError } from '../../src/lib/base/errors.js';
 import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import type { QuicSession } from '../../src/lib/daemon/quic/session.js';
+import { NodePlugins } from '../../src/lib/daemon/node-plugins.js';
 import { QuicService } from '../../src/lib/daemon/quic/service.js';
 import type { Authority } from '../../src/lib/identity/authority.js';
 import { listenQuic, type QuicServer } from '../../src/lib/quic/endpoint-server.js';
@@ -36,6 +37,7 @@ export class FakeQuicDaemon implements NodeDaemon {
       {
         clock: systemClock,
         log: silentLog,
+        plugins: new NodePlugins(),
         connections: () => this.#server.stats().connections,
         runtime: {
           registerNode: async () => {

@@ -1,5 +1,6 @@
 import { PalyraError } from '../../lib/base/errors.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
+import { installedPlugins } from '../../lib/cli/capability-hook.js';
 import { daemonDocument, daemonReport } from '../../lib/cli/daemon-report.js';
 import { thisService } from '../../lib/cli/service/service-command.js';
 import { serviceSentence } from '../../lib/cli/service/service-view.js';
@@ -13,6 +14,12 @@ export default class DaemonStatusCommand extends BaseCommand<typeof DaemonStatus
   static override description = 'Exit code 0 when it runs, 5 when it does not.';
   static override examples = ['<%= config.bin %> daemon status', '<%= config.bin %> daemon status --json'];
 
+  /** Installed here and without a known problem; the daemon itself loads none. */
+  async #plugins(): Promise<number> {
+    const plugins = await installedPlugins(this.directories.data).catch(() => []);
+    return plugins.filter(({ problem }) => problem === null).length;
+  }
+
   async run() {
     const service = await thisService('daemon', this.directories);
     try {
@@ -20,7 +27,7 @@ export default class DaemonStatusCommand extends BaseCommand<typeof DaemonStatus
       const [status, ca] = [await client.daemonStatus(), await client.caCertificate()];
       for (const line of daemonReport(status, humanFingerprintOf(ca), Date.now())) this.output.result(line);
       if (service !== null) this.output.result(`${'  service'.padEnd(15)}${serviceSentence(service, Date.now())}`);
-      return { ...daemonDocument(status), service };
+      return { ...daemonDocument(status, await this.#plugins()), service };
     } catch (error) {
       if (PalyraError.from(error).reason !== 'DAEMON_NOT_RUNNING') throw error;
       process.exitCode = EXIT_NOT_RUNNING;

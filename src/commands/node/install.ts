@@ -3,7 +3,7 @@ import { systemClock } from '../../lib/base/clock.js';
 import { PalyraError } from '../../lib/base/errors.js';
 import { silentLog } from '../../lib/base/log.js';
 import { systemRandom } from '../../lib/base/random.js';
-import { hookCapabilities } from '../../lib/cli/capability-hook.js';
+import { collectCapabilities } from '../../lib/cli/capability-hook.js';
 import { findInvite } from '../../lib/cli/join-input.js';
 import { JoinCommand, joinFlags } from '../../lib/cli/join-command.js';
 import { pairedLine } from '../../lib/cli/join-report.js';
@@ -67,12 +67,19 @@ answers, as in a container, it runs as a background process. The link is used no
       if (pairing.revoked) throw new PalyraError('NODE_REVOKED', { hint: 'Pair it again: palyra node install <link>' });
       return { id: pairing.id, name: pairing.name };
     }
-    const { registrations } = await hookCapabilities<SourcedRegistration>(this.config);
+    const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
+    const { registrations, close } = await collectCapabilities<SourcedRegistration>(this.config, {
+      data: this.directories.data,
+      loadModules: loadCapabilityModules,
+    });
     const stop = listenForStop();
     const { pairing, changed } = await join(
       { ...(await this.joinOptions(stop.signal)), target, registrations },
       { clock: systemClock, random: systemRandom, log: silentLog },
-    ).finally(() => stop.dispose());
+    ).finally(() => {
+      stop.dispose();
+      return close();
+    });
     this.output.done(pairedLine(pairing, changed));
     return { id: pairing.id, name: pairing.name };
   }

@@ -2,7 +2,7 @@ import { Args, Flags } from '@oclif/core';
 import { systemClock } from '../../lib/base/clock.js';
 import { PalyraError } from '../../lib/base/errors.js';
 import { systemRandom } from '../../lib/base/random.js';
-import { hookCapabilities } from '../../lib/cli/capability-hook.js';
+import { collectCapabilities } from '../../lib/cli/capability-hook.js';
 import { runningDaemon } from '../../lib/cli/daemon-control.js';
 import { durationFlag } from '../../lib/cli/flags.js';
 import { inviteRequest, tellInvite, waitForJoiners, warnIfLoopbackOnly } from '../../lib/cli/invite-desk.js';
@@ -74,13 +74,20 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
 
   async #join(target: string): Promise<CommandDocument> {
     const { join } = await import('../../lib/node/join.js');
-    const { registrations } = await hookCapabilities<SourcedRegistration>(this.config);
+    const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
+    const { registrations, close } = await collectCapabilities<SourcedRegistration>(this.config, {
+      data: this.directories.data,
+      loadModules: loadCapabilityModules,
+    });
     const { log } = await openLog({ 'log-level': 'warn' }, this.output);
     const stop = listenForStop();
     const { pairing, changed } = await join(
       { ...(await this.joinOptions(stop.signal)), target, registrations },
       { clock: systemClock, random: systemRandom, log },
-    ).finally(() => stop.dispose());
+    ).finally(() => {
+      stop.dispose();
+      return close();
+    });
     this.output.done(pairedLine(pairing, changed));
     this.output.say('  Next:  palyra node run');
     return {

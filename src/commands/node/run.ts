@@ -14,7 +14,11 @@ import { openLog, withLogSettings } from '../../lib/cli/service-log.js';
 import { listenForStop, type StopRequest } from '../../lib/cli/signals.js';
 import { terminalChannel } from '../../lib/cli/terminal-questions.js';
 import { transportFlag, wantedTransport } from '../../lib/cli/transport-flag.js';
-import type { SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
+import type { LoadedCapabilities } from '../../lib/cli/plugins/load-capabilities.js';
+import { Catalog, type SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
+import type { createNodeHost as CreateNodeHostFunction } from '../../lib/node/host.js';
+
+type CreateNodeHost = typeof CreateNodeHostFunction;
 
 export default class NodeRun extends JoinCommand<typeof NodeRun> {
   static override summary = 'Run this machine as a node; with a link or a host, pair it first';
@@ -65,14 +69,30 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
 
   async #serve(log: Log, stop: StopRequest) {
     const { createNodeHost } = await import('../../lib/node/host.js');
+    const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
+    const collected = await collectCapabilities<SourcedRegistration>(this.config, {
+      data: this.directories.data,
+      loadModules: loadCapabilityModules,
+      onPrinted: (plugin, text) => log.debug('a plugin printed', { plugin, text }),
+    });
+    try {
+      return await this.#host(collected, createNodeHost, log, stop);
+    } finally {
+      await collected.close();
+    }
+  }
+
+  async #host(
+    { registrations, failures }: LoadedCapabilities<SourcedRegistration>,
+    createNodeHost: CreateNodeHost,
+    log: Log,
+    stop: StopRequest,
+  ) {
     const { dialogChannel } = await import('../../lib/node/mediation/dialog.js');
     const { assertTransportUsable } = await import('../../lib/node/link/factories.js');
-    const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
-    const { registrations, failures } = await collectCapabilities<SourcedRegistration>(
-      this.config,
-      loadCapabilityModules,
-    );
+    const refused = Catalog.collect(registrations).failures;
     for (const { plugin, message } of failures) this.warn(`plugin ${plugin} adds no capabilities: ${message}`);
+    for (const { plugin, message } of refused) this.warn(`plugin ${plugin}: ${message}`);
     // First, so that what cannot work is refused before this machine is paired.
     const transport = wantedTransport(this.flags.transport);
     await assertTransportUsable(transport);

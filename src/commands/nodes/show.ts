@@ -10,9 +10,13 @@ export default class NodesShow extends BaseCommand<typeof NodesShow> {
   };
 
   async run() {
-    const { node, capabilities, recentDispatches } = await this.client().showNode(this.args.node);
-    for (const line of nodeReport({ node, capabilities, recentDispatches }, Date.now())) this.output.result(line);
+    const details = await this.client().showNode(this.args.node);
+    const { node, capabilities, recentDispatches, pluginFailures = [] } = details;
+    for (const line of nodeReport(details, Date.now())) this.output.result(line);
     if (node.presence === 'online') this.output.say(`  try         palyra nodes invoke ${node.name} system.health`);
-    return { schema: 'palyra.nodes.show/v1', node: { ...node, capabilityDetails: capabilities, recentDispatches } };
+    return {
+      schema: 'palyra.nodes.show/v1',
+      node: { ...node, capabilityDetails: capabilities, recentDispatches, pluginFailures },
+    };
   }
 }

@@ -9,6 +9,7 @@ import { ACCESS_REASONS } from './reasons-access.js';
 import { DAEMON_REASONS } from './reasons-daemon.js';
 import { DISPATCH_REASONS } from './reasons-dispatch.js';
 import { PAIRING_REASONS } from './reasons-pairing.js';
+import { PLUGIN_REASONS } from './reasons-plugins.js';
 import { QUIC_REASONS } from './reasons-quic.js';
 import { SERVICE_REASONS } from './reasons-service.js';
 
@@ -143,6 +144,7 @@ const TABLE = {
   ...DISPATCH_REASONS,
   ...QUIC_REASONS,
   ...SERVICE_REASONS,
+  ...PLUGIN_REASONS,
 };
 
 /** Every reason palyra can give. Names are stable for ever; titles and hints may be reworded. */

@@ -1,12 +1,18 @@
 /** `daemon status` and the first lines of `daemon start`, for people. */
 import type { RouteAnswer } from '../wire/http/schemas.js';
 import { longDuration } from './durations.js';
+import { printable } from './text.js';
 
 export type DaemonStatus = RouteAnswer<'daemon.status'>['daemon'];
 
-/** The document of `daemon status`; the fields that later features fill are there from the start. */
-export function daemonDocument(status: DaemonStatus): Record<string, unknown> & { schema: string } {
-  return { schema: 'palyra.daemon.status/v1', ...status, plugins: { loaded: 0, failed: [] } };
+/** The document of `daemon status`. `loaded`: how many plugins are installed on this machine. */
+export function daemonDocument(status: DaemonStatus, loaded: number): Record<string, unknown> & { schema: string } {
+  return { schema: 'palyra.daemon.status/v1', ...status, plugins: { loaded, failed: failedPlugins(status) } };
+}
+
+/** A daemon of an older version that still runs says nothing of them. */
+function failedPlugins({ plugins }: Partial<DaemonStatus>): DaemonStatus['plugins']['failed'] {
+  return plugins?.failed ?? [];
 }
 
 export function urlsOf(status: DaemonStatus, purpose: DaemonStatus['listen'][number]['purpose']): string[] {
@@ -36,6 +42,8 @@ export function daemonReport(status: DaemonStatus, fingerprint: string, now: num
     ],
   ];
   lines.push(['  quic', quicText(status.quic)]);
+  for (const { node, name, message } of failedPlugins(status))
+    lines.push(['! plugin', printable(`${name} on ${node}: ${message}`)]);
   if (!status.storage.accepting)
     lines.push(['! storage', 'the disk is full: nothing new is accepted until there is space']);
   return lines.map(([label, text]) => `${label.padEnd(15)}${text}`);

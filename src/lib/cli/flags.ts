@@ -39,6 +39,7 @@ export const GLOBAL_FLAGS = {
   timeout: durationFlag({ description: 'How long to wait, such as 30s or 5m', helpGroup: 'GLOBAL' }),
   'no-color': Flags.boolean({ description: 'No colour (also: NO_COLOR)', helpGroup: 'GLOBAL' }),
   'no-input': Flags.boolean({ description: 'Never ask anything (also: PALYRA_NO_INPUT=1, CI)', helpGroup: 'GLOBAL' }),
+  'no-plugins': Flags.boolean({ description: 'Without plugins (also: PALYRA_NO_PLUGINS=1)', helpGroup: 'GLOBAL' }),
   verbose: Flags.boolean({ char: 'v', description: 'More of the story, on stderr', helpGroup: 'GLOBAL' }),
 };
 
@@ -50,6 +51,7 @@ export const LEADING_FLAGS: readonly string[] = [
   '-q',
   '--no-color',
   '--no-input',
+  '--no-plugins',
   '--verbose',
 ];
 

@@ -12,11 +12,16 @@ export interface NodeReportInput {
     readonly granted: boolean;
   }[];
   readonly recentDispatches: readonly DispatchView[];
+  /** Absent in the answer of an older daemon. */
+  readonly pluginFailures?: readonly { readonly name: string; readonly message: string }[];
 }
 
 const LABEL_WIDTH = 12;
 
-export function nodeReport({ node, capabilities, recentDispatches }: NodeReportInput, now: number): string[] {
+export function nodeReport(
+  { node, capabilities, recentDispatches, pluginFailures = [] }: NodeReportInput,
+  now: number,
+): string[] {
   const since = node.presenceSince === null ? '' : ` for ${longDuration(now - Date.parse(node.presenceSince))}`;
   const head = [
     node.name,
@@ -34,6 +39,7 @@ export function nodeReport({ node, capabilities, recentDispatches }: NodeReportI
   if (node.transport !== null) add('transport', node.transport);
   if (node.certificate !== null) add('certificate', `${node.certificate.daysLeft} days left`);
   add('can do', canDo(capabilities));
+  for (const { name, message } of pluginFailures) add('! plugin', `${name}: ${message}`);
   const labels = labelsOf(node.labels);
   if (labels !== '') add('labels', labels);
   if (node.queue.waiting + node.queue.running > 0)

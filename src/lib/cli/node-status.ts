@@ -21,6 +21,11 @@ export interface HostFacts extends HostMoment {
   readonly since: string;
   readonly rttMs: number | null;
   readonly running: number;
+  /** Absent in what an older version that still runs says. */
+  readonly plugins?: {
+    readonly loaded: number;
+    readonly failed: readonly { readonly name: string; readonly message: string }[];
+  };
 }
 
 export function nodeStatusReport(
@@ -56,6 +61,7 @@ export function nodeStatusDocument(
     service,
     certificate: certificateView(pairing.certificate, now),
     capabilities: (host?.capabilities ?? []).map((name) => ({ name, enabled: true })),
+    plugins: host?.plugins ?? null,
   };
 }
 
@@ -79,5 +85,6 @@ function hostLines(host: HostFacts, now: number): string[] {
   const roundTrip = host.rttMs === null ? '' : ` · round trip ${host.rttMs} ms`;
   lines.push(`  transport    ${used === null ? `none (${mode})` : `${used}: ${why}`}${roundTrip}`);
   if (host.lastError !== null) lines.push(`  why          ${host.lastError.message}`);
-  return [...lines, `  allows       ${host.capabilities.join(' · ') || 'nothing'}`];
+  const failed = (host.plugins?.failed ?? []).map(({ name, message }) => `! plugin       ${name}: ${message}`);
+  return [...lines, `  allows       ${host.capabilities.join(' · ') || 'nothing'}`, ...failed];
 }

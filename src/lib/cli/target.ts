@@ -84,7 +84,9 @@ export function assertHere(id: string, flags: TargetFlags): void {
 
 export function isAboutThisMachine(id: string): boolean {
   return (
-    ['status', 'doctor'].includes(id) || id.startsWith('daemon:') || (id.startsWith('node:') && id !== 'node:pair')
+    ['status', 'doctor'].includes(id) ||
+    ['daemon:', 'plugins:'].some((topic) => id.startsWith(topic)) ||
+    (id.startsWith('node:') && id !== 'node:pair')
   );
 }
 

@@ -37,6 +37,7 @@ import { LoginDesk } from './login-desk.js';
 import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
+import { NodePlugins } from './node-plugins.js';
 import { NodePort } from './node-port.js';
 import { LoginQueue } from './login-queue.js';
 import { withQuic } from './quic/beside.js';
@@ -85,6 +86,7 @@ export class Daemon {
   readonly #consoleListeners: ListenerView[] = [];
   readonly #stopped = new Deferred<Stopped>();
   readonly #drainCut = new AbortController();
+  readonly #plugins = new NodePlugins();
   #exposure: Exposure | null = null;
   #fingerprints: DaemonFingerprints = { caSpkiSha256: '', serverCertificateSha256: '' };
   #runtime: NodeRuntime | null = null;
@@ -163,6 +165,7 @@ export class Daemon {
     const invites = new InviteDesk({ runtime, authority, random }, exposure, () => exposure.port('public'));
     const handlers = createHandlers({
       runtime,
+      plugins: this.#plugins,
       invites,
       loginQueue: new LoginQueue({ runtime, clock, random }, () => this.#fingerprints),
       trail: auditor.trail,
@@ -280,13 +283,13 @@ export class Daemon {
     );
     this.#lifecycle.add('public port', () => publicPort.close());
     const nodePort = new NodePort(
-      { clock, log: log.scope('node'), runtime },
+      { clock, log: log.scope('node'), plugins: this.#plugins, runtime },
       { ...server, clientCaPem: authority.certificatePem },
       daemon,
     );
     this.#lifecycle.add('node port', () => nodePort.close());
     const quicPort = new QuicPort(
-      { clock, random, log: log.scope('quic'), runtime },
+      { clock, random, log: log.scope('quic'), plugins: this.#plugins, runtime },
       { ...server, clientCaPem: authority.certificatePem },
       { daemon, quic: config.quic },
     );

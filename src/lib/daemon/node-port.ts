@@ -7,6 +7,7 @@ import type { Log } from '../base/log.js';
 import { HealthService as HealthDefinition } from '../wire/grpc/generated/grpc/health/v1/health.js';
 import { NodeServiceService } from '../wire/grpc/generated/palyra/node/v1/node.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
+import type { NodePlugins } from './node-plugins.js';
 import { DeviceConnections } from './device-connections.js';
 import { RpcGate } from './grpc/gate.js';
 import { HealthService } from './grpc/health-service.js';
@@ -24,6 +25,7 @@ const CLOSE_GRACE_MS = 500;
 export interface NodePortDeps {
   readonly clock: Clock;
   readonly log: Log;
+  readonly plugins: NodePlugins;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink' | 'authenticateDevice' | 'onRevoked'>;
 }
 
@@ -40,7 +42,7 @@ export class NodePort {
     tls: { readonly keyPem: string; readonly certificatePem: string; readonly clientCaPem: string },
     daemon: { readonly name: string; readonly version: string },
   ) {
-    const { clock, log, runtime } = deps;
+    const { clock, log, plugins, runtime } = deps;
     this.devices = new DeviceConnections({ clock, log, authenticate: (peer) => runtime.authenticateDevice(peer) });
     this.front = new TlsFront(
       { clock, log },
@@ -56,11 +58,14 @@ export class NodePort {
     const deviceOn = this.devices.callerOn.bind(this.devices);
     const gate = new RpcGate({ clock, log, front: this.front, deviceOn }, 'node-rpc');
     this.#grpc = new GrpcServer({ gate, clock });
-    this.#service = new NodeService({ gate, runtime, clock, log }, daemon);
+    this.#service = new NodeService({ gate, runtime, plugins, clock, log }, daemon);
     this.health = new HealthService(gate, ['palyra.node.v1.NodeService']);
     this.#grpc.add(NodeServiceService, this.#service.handlers);
     this.#grpc.add(HealthDefinition, this.health.handlers);
-    this.#forgetRevoked = runtime.onRevoked((nodeId) => this.devices.closeDevice(nodeId));
+    this.#forgetRevoked = runtime.onRevoked((nodeId) => {
+      this.devices.closeDevice(nodeId);
+      plugins.forget(nodeId);
+    });
   }
 
   /** Ends links with their reason, then every connection. */

@@ -4,9 +4,7 @@ import type { Log } from '../base/log.js';
 import type { MachineFacts } from '../base/model.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 import type { DeviceCaller } from './caller.js';
-
-/** More are not logged. */
-const MAX_PLUGIN_FAILURES = 16;
+import type { NodePlugins } from './node-plugins.js';
 
 export interface RegistrationReport {
   readonly facts: MachineFacts;
@@ -16,7 +14,12 @@ export interface RegistrationReport {
 
 /** Throws PROTOCOL_UNSUPPORTED. */
 export async function registerNode(
-  deps: { readonly runtime: Pick<NodeRuntime, 'registerNode'>; readonly clock: Clock; readonly log: Log },
+  deps: {
+    readonly runtime: Pick<NodeRuntime, 'registerNode'>;
+    readonly plugins: Pick<NodePlugins, 'report'>;
+    readonly clock: Clock;
+    readonly log: Log;
+  },
   daemon: { readonly name: string; readonly version: string },
   caller: DeviceCaller,
   { facts, protocol, pluginFailures }: RegistrationReport,
@@ -30,12 +33,8 @@ export async function registerNode(
     facts,
     protocol,
   });
-  for (const { plugin, message } of pluginFailures.slice(0, MAX_PLUGIN_FAILURES)) {
-    deps.log.warn('a plugin of a node failed', {
-      node: caller.nodeId,
-      plugin: plugin.slice(0, 200),
-      message: message.slice(0, 500),
-    });
+  for (const { name: plugin, message } of deps.plugins.report(caller.nodeId, pluginFailures)) {
+    deps.log.warn('a plugin of a node failed', { node: caller.nodeId, plugin, message });
   }
   return {
     deviceId,

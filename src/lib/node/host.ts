@@ -21,7 +21,7 @@ import { readCertificate } from '../identity/certificate.js';
 import { exportKey } from '../identity/device-key.js';
 import { readNodeIdentity, readOrCreateDeviceKey, type NodeIdentity } from '../identity/material.js';
 import type { NodeFacts } from './capabilities/capability.js';
-import { Catalog, type SourcedRegistration } from './capabilities/catalog.js';
+import { BUILTIN_PLUGIN, Catalog, type SourcedRegistration } from './capabilities/catalog.js';
 import { DEFAULT_ASK_TIMEOUT_MS, toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
 import { controlHandler } from './control-desk.js';
 import { serveHostStatus } from './control.js';
@@ -162,6 +162,10 @@ class Host implements NodeHost {
     const factories = this.#deps.links ?? linkFactories(material, { clock, random, log: log.scope('quic') });
     const available = factories.map(({ transport }) => transport);
     const chooser = new TransportChooser({ clock, random }, { mode: this.#config.transport, available });
+    const plugins = {
+      loaded: catalog.plugins.filter((plugin) => plugin !== BUILTIN_PLUGIN).length,
+      failed: [...pluginFailures, ...failures].map(({ plugin, message }) => ({ name: plugin, message })),
+    };
     const board = new StatusBoard(
       { clock, running: () => worker.running, transport: () => chooser.view(), changed },
       {
@@ -169,6 +173,7 @@ class Host implements NodeHost {
         version,
         ...names,
         capabilities: () => catalog.names().filter((name) => on(name) !== undefined),
+        plugins,
       },
     );
     this.#board = board;

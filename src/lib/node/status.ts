@@ -24,8 +24,15 @@ export interface HostStatus {
   /** Why it is not online, or why it last was not. */
   readonly lastError: { readonly reason: Reason; readonly message: string } | null;
   readonly capabilities: readonly string[];
+  readonly plugins: PluginsView;
   /** Dispatches at work now. */
   readonly running: number;
+}
+
+export interface PluginsView {
+  /** That offer something here. */
+  readonly loaded: number;
+  readonly failed: readonly { readonly name: string; readonly message: string }[];
 }
 
 export interface StatusFacts {
@@ -36,6 +43,7 @@ export interface StatusFacts {
   readonly daemonName: string;
   /** Those that are on now. */
   readonly capabilities: () => readonly string[];
+  readonly plugins: PluginsView;
 }
 
 export class StatusBoard {
@@ -71,7 +79,7 @@ export class StatusBoard {
   }
 
   view(): HostStatus {
-    const { pid, version, deviceId, name, daemonName, capabilities } = this.#facts;
+    const { pid, version, deviceId, name, daemonName, capabilities, plugins } = this.#facts;
     const error = this.#lastError;
     return {
       pid,
@@ -87,6 +95,7 @@ export class StatusBoard {
       nextTryAt: toTimestamp(this.#nextTryAt),
       lastError: error === null ? null : { reason: error.reason, message: error.message },
       capabilities: capabilities(),
+      plugins,
       running: this.#running(),
     };
   }

@@ -25,6 +25,7 @@ describe("the node's status socket", () => {
     nextTryAt: null,
     lastError: null,
     capabilities: ['echo'],
+    plugins: { loaded: 0, failed: [] },
     running: 0,
   };
 

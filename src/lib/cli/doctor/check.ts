@@ -20,6 +20,8 @@ export interface Finding {
 export interface Check {
   /** Such as `service.lingering`; explained in docs/doctor.md. */
   readonly id: string;
+  /** Default: that of all checks. */
+  readonly timeoutMs?: number;
   run(signal: AbortSignal): Promise<Finding>;
 }
 
@@ -40,7 +42,7 @@ export interface Examined extends CheckResult {
 
 /** All at once, in the order they were given. */
 export function examine(checks: readonly Check[], clock: Clock, timeoutMs = CHECK_TIMEOUT_MS): Promise<Examined[]> {
-  return Promise.all(checks.map((check) => examineOne(check, clock, timeoutMs)));
+  return Promise.all(checks.map((check) => examineOne(check, clock, check.timeoutMs ?? timeoutMs)));
 }
 
 /** Without what cannot be written down. */

@@ -21,6 +21,9 @@ const MEBIBYTE = 1024 * 1024;
 const LITTLE_SPACE_BYTES = 500 * MEBIBYTE;
 const NO_SPACE_BYTES = 50 * MEBIBYTE;
 const CONNECT_WITHIN_MS = 1_000;
+/** One that hangs has its own limit of 5 s and is to be named. */
+const PLUGINS_WITHIN_MS = 10_000;
+const MAX_NAMED = 16;
 
 export function machineChecks(facts: MachineFacts): Check[] {
   const { directories, version, nodeVersion, pluginFailures } = facts;
@@ -41,15 +44,19 @@ export function machineChecks(facts: MachineFacts): Check[] {
     },
     {
       id: 'plugins.capabilities',
+      timeoutMs: PLUGINS_WITHIN_MS,
       async run() {
         const failures = await pluginFailures();
         const [first] = failures;
         if (first === undefined) return { status: 'pass', detail: 'every plugin loads' };
-        const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
+        const named = failures
+          .slice(0, MAX_NAMED)
+          .map(({ plugin, message }) => `plugin ${plugin} failed to load: ${message}`);
+        const more = failures.length > MAX_NAMED ? [`and ${failures.length - MAX_NAMED} more`] : [];
         return {
           status: 'warn',
-          detail: `plugin ${first.plugin} failed to load: ${first.message}${more}`,
-          fix: 'Update or remove the plugin',
+          detail: [...named, ...more].join('; '),
+          fix: `Update or remove it: palyra plugins uninstall ${first.plugin}`,
         };
       },
     },

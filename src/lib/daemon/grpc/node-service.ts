@@ -15,6 +15,7 @@ import {
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 import type { DeviceCaller } from '../caller.js';
 import { registerNode } from '../registration.js';
+import type { NodePlugins } from '../node-plugins.js';
 import type { RpcContext, RpcGate } from './gate.js';
 import { NodeLink, type NodeCall } from './node-link.js';
 import { PollSessions } from './poll-sessions.js';
@@ -25,6 +26,7 @@ const NODE_MADE_ID = /^[0-9A-Za-z_-]{1,64}$/;
 export interface NodeServiceDeps {
   readonly gate: RpcGate;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink'>;
+  readonly plugins: NodePlugins;
   readonly clock: Clock;
   readonly log: Log;
 }

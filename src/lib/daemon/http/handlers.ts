@@ -23,6 +23,7 @@ import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { Exposure } from '../exposure.js';
 import type { AuditLog } from '../audit-log.js';
+import type { NodePlugins } from '../node-plugins.js';
 import type { InviteDesk } from '../invites.js';
 import { assertScope, hasScope } from '../policy.js';
 import type { LoginDesk } from '../login-desk.js';
@@ -81,6 +82,7 @@ type Writable<T> = T extends readonly (infer Item)[]
 
 export interface HandlerDeps {
   readonly runtime: NodeRuntime;
+  readonly plugins: NodePlugins;
   readonly invites: InviteDesk;
   readonly loginQueue: LoginQueue;
   readonly trail: AuditLog;
@@ -114,6 +116,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         listen: deps.listeners(),
         ca: { fingerprint: `sha256:${deps.ca.fingerprint}`, notAfter: timestamp(deps.ca.notAfter) },
         ...runtime.summary(),
+        plugins: { failed: deps.plugins.all((nodeId) => runtime.nodeName(nodeId)) },
         storage: deps.storage(),
         quic: deps.quic(),
         stateDirectory: config.stateDirectory,
@@ -127,7 +130,10 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     },
 
     'nodes.list': async ({ query }) => runtime.listNodes(query),
-    'nodes.show': async ({ param }) => runtime.nodeDetails(param('node')),
+    'nodes.show': async ({ param }) => {
+      const details = runtime.nodeDetails(param('node'));
+      return { ...details, pluginFailures: deps.plugins.of(details.node.id) };
+    },
     'nodes.remove': async ({ caller, param, note }) => {
       const removed = await runtime.removeNode(caller, param('node'));
       note({ nodeId: removed.node.id, name: removed.node.name });

@@ -14,6 +14,7 @@ import type { QuicConnection } from '../../quic/connection.js';
 import { listenQuic, type QuicServer } from '../../quic/endpoint-server.js';
 import type { QuicDevice, QuicPeer, QuicServerLimits, QuicTls } from '../../quic/options.js';
 import type { NodeRuntime } from '../../runtime/runtime.js';
+import type { NodePlugins } from '../node-plugins.js';
 import { QUIC_PROTOCOL_CLOSE } from '../../wire/quic/methods.js';
 import { normalizeAddress, presentedDevice, type PresentedDevice } from '../caller.js';
 import { REVOKED_GRACE_MS } from '../device-connections.js';
@@ -26,6 +27,7 @@ export interface QuicPortDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly plugins: Pick<NodePlugins, 'report'>;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink' | 'authenticateDevice' | 'onRevoked'>;
 }
 
@@ -63,12 +65,12 @@ export class QuicPort {
     tls: { readonly keyPem: string; readonly certificatePem: string; readonly clientCaPem: string },
     options: QuicPortOptions,
   ) {
-    const { clock, log, runtime } = deps;
+    const { clock, log, runtime, plugins } = deps;
     this.#deps = deps;
     this.#options = options;
     this.#tls = { keyPem: tls.keyPem, certificatePem: tls.certificatePem, caPem: tls.clientCaPem };
     this.#service = new QuicService(
-      { clock, log, runtime, connections: () => this.view().connections },
+      { clock, log, runtime, plugins, connections: () => this.view().connections },
       options.daemon,
     );
     this.#forgetRevoked = runtime.onRevoked((nodeId) => this.#closeRevoked(nodeId));

@@ -25,6 +25,7 @@ import { encodeMessage } from '../../wire/quic/parts.js';
 import type { DeviceCaller } from '../caller.js';
 import { DenialBudget } from '../denial-budget.js';
 import { quicRow } from '../policy.js';
+import type { NodePlugins } from '../node-plugins.js';
 import { registerNode } from '../registration.js';
 import { SessionTable } from '../session-table.js';
 import { QuicSession } from './session.js';
@@ -55,6 +56,7 @@ export interface QuicServiceDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink'>;
+  readonly plugins: Pick<NodePlugins, 'report'>;
   /** Connections of devices now. */
   readonly connections: () => number;
 }

@@ -43,9 +43,12 @@ const MEDIATIONS: readonly Mediation[] = ['none', 'ask'];
 
 export class Catalog {
   readonly #definitions: ReadonlyMap<string, CapabilityDefinition>;
+  /** Those that offer something here, in the order they came. */
+  readonly plugins: readonly string[];
 
-  private constructor(definitions: ReadonlyMap<string, CapabilityDefinition>) {
+  private constructor(definitions: ReadonlyMap<string, CapabilityDefinition>, plugins: readonly string[]) {
     this.#definitions = definitions;
+    this.plugins = plugins;
   }
 
   /**
@@ -57,6 +60,8 @@ export class Catalog {
   ): { readonly catalog: Catalog; readonly failures: readonly PluginFailure[] } {
     const definitions = new Map<string, CapabilityDefinition>();
     const failures: PluginFailure[] = [];
+    const plugins = new Set<string>();
+    const owners = new Map<string, string>();
     for (const [index, registration] of registrations.entries()) {
       const plugin = attempt(() => pluginOf(registration)) ?? `registration ${index + 1}`;
       const refuse = (message: string) => {
@@ -70,7 +75,9 @@ export class Catalog {
             if (definitions.has(definition.name))
               throw new Refusal(`there is already a capability "${definition.name}"`);
             if (definitions.size >= MAX_CAPABILITIES) throw new Refusal(`a node offers at most ${MAX_CAPABILITIES}`);
+            claimArea(owners, definition.name, plugin);
             definitions.set(definition.name, definition);
+            plugins.add(plugin);
           } catch (error) {
             refuse(`capability ${nameForPeople(candidate)}: ${messageOf(error)}`);
           }
@@ -79,7 +86,7 @@ export class Catalog {
         refuse(messageOf(error));
       }
     }
-    return { catalog: new Catalog(definitions), failures };
+    return { catalog: new Catalog(definitions, [...plugins]), failures };
   }
 
   get(name: string): CapabilityDefinition | undefined {
@@ -197,6 +204,15 @@ function refuseForeignArea(name: string, plugin: string): void {
   if (action === undefined || RESERVED_AREAS.includes(area)) {
     throw new Refusal('one-word names and the areas system, palyra and node are reserved; use your own prefix');
   }
+}
+
+/** The area of a plugin is its own: two plugins that answer for one device would be taken for one another. The first one has it. */
+function claimArea(owners: Map<string, string>, name: string, plugin: string): void {
+  const [area = name] = name.split('.');
+  const owner = owners.get(area) ?? plugin;
+  if (owner !== plugin && plugin !== BUILTIN_PLUGIN)
+    throw new Refusal(`the area "${area}" belongs to the plugin ${owner}; use your own prefix`);
+  owners.set(area, owner);
 }
 
 /** A copy made of JSON alone, so that what is announced and what is enforced are the same for ever. */

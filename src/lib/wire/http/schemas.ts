@@ -97,6 +97,8 @@ export const newInviteView = inviteView.extend({
   addresses: z.array(z.string()),
 });
 
+/** Of a node, as it said when it registered last. */
+export const pluginFailure = z.object({ name: z.string(), message: z.string() });
 export const daemonStatus = z.object({
   running: z.literal(true),
   version: z.string(),
@@ -117,6 +119,7 @@ export const daemonStatus = z.object({
     sessions: z.int(),
     refusals: z.record(z.string(), z.int()),
   }),
+  plugins: z.object({ failed: z.array(pluginFailure.extend({ node: z.string() })) }),
   storage: z.object({ accepting: z.boolean(), journalBytes: z.int(), journalRecords: z.int() }),
   stateDirectory: z.string(),
 });
@@ -217,6 +220,7 @@ export const SCHEMAS = {
       node: nodeView,
       capabilities: z.array(capabilityView),
       recentDispatches: z.array(dispatchView),
+      pluginFailures: z.array(pluginFailure),
     }),
   },
   'nodes.remove': { query: none, body: none, answer: z.object({ node: nodeView, changed: z.boolean() }) },

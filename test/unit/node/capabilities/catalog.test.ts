@@ -68,6 +68,17 @@ describe('the capability catalog', () => {
     assert.match(failures[0]!.message, /already a capability "acme.read"/);
   });
 
+  it('keeps the area of a plugin for itself, and names the plugins that offer something', () => {
+    const { catalog, failures } = Catalog.collect([
+      acme(capability({ name: 'acme.read' })),
+      { ...acme(capability({ name: 'acme.write' })), plugin: 'palyra-plugin-other' },
+      { ...acme(capability({ name: 'other.write' })), plugin: 'palyra-plugin-other' },
+    ]);
+    assert.deepEqual(catalog.names(), ['acme.read', 'other.write']);
+    assert.equal(catalog.plugins.length, 2);
+    assert.match(failures[0]!.message, /the area "acme" belongs to the plugin/);
+  });
+
   it("refuses palyra's own names to others", () => {
     for (const name of ['echo', 'system.health', 'palyra.exec', 'node.stop']) {
       const { failures } = Catalog.collect([acme(capability({ name }))]);
