@@ -107,7 +107,9 @@ describe('palyra-quic-v1 by hand', function () {
     });
     assert.equal(version, '0.0.0-test');
     assert.ok((uptime_ms as number) >= 0 && Math.abs((time_ms as number) - Date.now()) < 10_000);
-    assert.deepEqual(load, { connections: 1, sessions: 0 });
+    // That of the test before may still be on its way out.
+    const { connections, sessions } = load as { connections: number; sessions: number };
+    assert.ok(connections >= 1 && connections <= 2 && sessions === 0, JSON.stringify(load));
   });
 
   const wrong: readonly [string, (stream: Talk) => Talk, string][] = [
