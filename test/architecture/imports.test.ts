@@ -11,7 +11,7 @@ const MAY_IMPORT: readonly { readonly place: string; readonly folders: readonly 
   { place: 'commands/daemon', folders: ['cli', 'client', 'daemon'] },
   { place: 'commands/node', folders: ['cli', 'client', 'node'] },
   { place: 'commands', folders: ['cli', 'client', 'tui'] },
-  { place: 'hooks/node-capabilities', folders: ['node'] },
+  { place: 'hooks/node-', folders: ['node'] },
   { place: 'hooks', folders: ['cli'] },
   { place: 'cli-main', folders: ['cli'] },
   { place: 'index', folders: ['client', 'node'] },
