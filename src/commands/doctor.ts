@@ -2,6 +2,7 @@ import { release } from 'node:os';
 import { Flags } from '@oclif/core';
 import { systemClock } from '../lib/base/clock.js';
 import { collectCapabilities } from '../lib/cli/capability-hook.js';
+import { runningDaemon } from '../lib/cli/daemon-control.js';
 import { createBundle, writeBundle } from '../lib/cli/doctor/bundle.js';
 import { examine, toResult, type Check, type Examined } from '../lib/cli/doctor/check.js';
 import { daemonChecks, fleetChecks } from '../lib/cli/doctor/daemon-checks.js';
@@ -9,7 +10,7 @@ import { doctorLine, doctorSummary } from '../lib/cli/doctor/doctor-report.js';
 import { machineChecks } from '../lib/cli/doctor/machine-checks.js';
 import { nodeChecks } from '../lib/cli/doctor/node-checks.js';
 import { readPairingFacts } from '../lib/cli/doctor/pairing-facts.js';
-import { udpCheck } from '../lib/cli/doctor/udp-check.js';
+import { askOverUdp, transportMode, udpCheck } from '../lib/cli/doctor/udp-check.js';
 import { readNodeSummary } from '../lib/cli/host-socket.js';
 import type { CommandDocument } from '../lib/cli/output.js';
 import { runProgram } from '../lib/cli/service/programs.js';
@@ -81,7 +82,11 @@ to somebody else: log tails and facts, without keys, codes and passwords; it nev
       }),
       ...daemonChecks({ client: this.client(), version, pairing }),
       ...nodeChecks({ directories, service, run: runProgram, user, version, now, pairing }),
-      udpCheck(),
+      udpCheck({
+        ask: () => askOverUdp(config, directories.nodeState),
+        mode: () => transportMode(directories.nodeSocketPath),
+        local: () => runningDaemon(this.client()),
+      }),
     ];
   }
 

@@ -1,13 +1,21 @@
 /**
  * npm run bench: what a durable dispatch costs, from a client process over the local socket through the daemon and a node and back, three processes.
  * Prints one JSON document. It asserts nothing about absolute time: machines differ; compare the ratios to the floors measured in the same run.
- *   npm run bench -- 5000        that many sequential dispatches instead of 1,000
+ *   npm run bench -- 5000                 that many sequential dispatches instead of 1,000
+ *   npm run bench -- --transport quic     the parallel part over gRPC and over that transport, alternating in one run, with the ratio
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, openSync, writeSync, fdatasyncSync, closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ControlPlaneClient } from '../../src/lib/client/control-plane-client.js';
 import { Sandbox } from '../support/palyra.js';
+import { compareTransports } from './transports.js';
+
+const flagAt = process.argv.indexOf('--transport');
+if (flagAt !== -1) {
+  await compareTransports(process.argv[flagAt + 1] ?? 'quic');
+  process.exit();
+}
 
 const SEQUENTIAL = Number(process.argv[2] ?? 1000);
 const PARALLEL = 64;

@@ -97,7 +97,7 @@ describe('output of the command line', function () {
     const { stdout } = await sandbox.run(['schema', 'palyra.error/v1']);
     assert.equal(stdout, readFileSync(new URL('../../docs/schemas/error.v1.json', import.meta.url), 'utf8'));
     const tree = await sandbox.run(['schema', '--commands']);
-    assert.match(tree.stdout, /^nodes invoke \[node\] \[capability\] {3}Run a capability on a node, or on many$/m);
+    assert.match(tree.stdout, /^nodes invoke \[node\] \[capability\] +Run a capability on a node, or on many$/m);
     const { document } = await sandbox.json(['schema', 'node.list']);
     assert.equal(document.error.hint, 'Did you mean: palyra schema nodes.list');
   });

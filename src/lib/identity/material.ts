@@ -106,12 +106,18 @@ async function writeServer(directory: string, server: ServerMaterial): Promise<S
 /** The key of this machine, made at the first call; it never leaves the directory. Throws STATE_CORRUPT naming the file, STATE_NOT_OWNED. */
 export async function readOrCreateDeviceKey(directory: string): Promise<KeyObject> {
   await ensurePrivateDirectory(directory);
+  const known = await readDeviceKey(directory);
+  if (known !== null) return known;
+  const key = createDeviceKey();
+  await writeFileAtomic(join(directory, 'device.key'), exportKey(key));
+  return key;
+}
+
+/** Null when there is none; makes nothing. Throws as above. */
+export async function readDeviceKey(directory: string): Promise<KeyObject | null> {
   const file = join(directory, 'device.key');
   const pem = await readText(file);
-  if (pem !== null) return naming(file, () => importKey(pem));
-  const key = createDeviceKey();
-  await writeFileAtomic(file, exportKey(key));
-  return key;
+  return pem === null ? null : naming(file, () => importKey(pem));
 }
 
 /** Forgets a pairing: the identity, then the key, so that the next pairing is of a new key. Nothing to forget is fine. */

@@ -12,8 +12,11 @@ import { PalyraError, type Reason } from '../base/errors.js';
 import type { LinkTransport, TransportMode } from '../base/model.js';
 import type { Random } from '../base/random.js';
 
-/** Best first: QUIC does not stall behind a lost packet, the stream needs no call for each message. */
-const PREFERENCE: readonly LinkTransport[] = ['quic', 'grpc', 'poll'];
+/**
+ * Best first. The stream: when a process dies, TCP says so at once (over UDP only silence does, after seconds), and Node keeps its HTTP/2 and TLS patched.
+ * QUIC where streams are cut or TCP does not pass; it does not stall behind a lost packet. Polling needs a call for each message.
+ */
+const PREFERENCE: readonly LinkTransport[] = ['grpc', 'quic', 'poll'];
 
 /** What a better transport is ahead of the next one, when both are tried side by side. */
 export const HEAD_START_MS = 300;

@@ -28,8 +28,8 @@ describe('the choice of a transport', () => {
 
   it('starts with the best, the next beside it after a head start, and polling only in their place', () => {
     assert.deepEqual(chooser('auto', 'poll', 'grpc', 'quic').plan(), [
-      { transport: 'quic', startAfterMs: 0 },
-      { transport: 'grpc', startAfterMs: HEAD_START_MS },
+      { transport: 'grpc', startAfterMs: 0 },
+      { transport: 'quic', startAfterMs: HEAD_START_MS },
       { transport: 'poll', startAfterMs: null },
     ]);
     assert.deepEqual(chooser('poll', 'grpc', 'poll').plan(), [{ transport: 'poll', startAfterMs: 0 }]);

@@ -6,12 +6,12 @@ import { assertQuicAvailable, type QuicDialDeps } from './quic-dial.js';
 import { quicLinks } from './quic.js';
 import { streamLinks, type StreamLinkMaterial } from './stream.js';
 
-export const AVAILABLE_TRANSPORTS: readonly LinkTransport[] = ['quic', 'grpc', 'poll'];
+export const AVAILABLE_TRANSPORTS: readonly LinkTransport[] = ['grpc', 'quic', 'poll'];
 
 export function linkFactories(material: StreamLinkMaterial, deps: QuicDialDeps): LinkFactory[] {
   return [
-    { transport: 'quic', connect: quicLinks(material, deps) },
     { transport: 'grpc', connect: streamLinks(material) },
+    { transport: 'quic', connect: quicLinks(material, deps) },
     { transport: 'poll', connect: pollLinks(material, deps) },
   ];
 }

@@ -69,7 +69,7 @@ describe('doctor', () => {
       ...daemonChecks({ client, version: '1', pairing: unused }),
       ...nodeChecks({ service: unused } as never),
       ...fleetChecks(client, 'x'),
-      udpCheck(),
+      udpCheck(unused),
     ].map(({ id }) => id);
     const text = readFileSync(fileURLToPath(new URL('../../../../docs/doctor.md', import.meta.url)), 'utf8');
     const explained = [...text.matchAll(/^### (\S+)$/gm)].map((match) => match[1]);
