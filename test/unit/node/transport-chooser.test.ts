@@ -95,7 +95,7 @@ describe('the choice of a transport', () => {
       auto.plan();
       for (const each of ['quic', 'grpc', 'poll'] as const) auto.failed(each, cut);
     }
-    assert.deepEqual(order(auto), ['quic', 'grpc', 'poll']);
+    assert.deepEqual(order(auto), ['grpc', 'quic', 'poll']);
     assert.deepEqual(
       auto.view().failures.map(({ heldUntil }) => heldUntil),
       [null, null, null],
@@ -105,17 +105,17 @@ describe('the choice of a transport', () => {
   it('holds back what failed or was slower beside one that was welcomed, and what is held back is the last resort', () => {
     const auto = chooser('auto', 'quic', 'grpc', 'poll');
     auto.plan();
-    auto.failed('quic', new PalyraError('DAEMON_UNREACHABLE', { detail: 'no UDP gets through' }));
-    auto.welcomed('grpc', ['quic', 'grpc']);
-    assert.equal(auto.view().why, 'QUIC did not work: no UDP gets through');
+    auto.failed('grpc', new PalyraError('DAEMON_UNREACHABLE', { detail: 'no TCP gets through' }));
+    auto.welcomed('quic', ['grpc', 'quic']);
+    assert.equal(auto.view().why, 'the stream did not work: no TCP gets through');
     assert.deepEqual(auto.plan(), [
-      { transport: 'grpc', startAfterMs: 0 },
+      { transport: 'quic', startAfterMs: 0 },
       { transport: 'poll', startAfterMs: null },
-      { transport: 'quic', startAfterMs: null },
+      { transport: 'grpc', startAfterMs: null },
     ]);
     const other = chooser('auto', 'quic', 'grpc');
     other.plan();
-    other.welcomed('grpc', ['quic', 'grpc']);
-    assert.equal(other.view().why, 'QUIC was slower');
+    other.welcomed('quic', ['grpc', 'quic']);
+    assert.equal(other.view().why, 'the stream was slower');
   });
 });
