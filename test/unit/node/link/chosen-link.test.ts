@@ -48,7 +48,7 @@ describe('a link of several candidates', () => {
   };
   const open = () =>
     link.open(hello, { message: (message) => messages.push(message), ended: (error) => ends.push(error) });
-  const asked = () => (['quic', 'grpc', 'poll'] as const).filter((each) => over[each].registrations.length > 0);
+  const asked = () => (['grpc', 'quic', 'poll'] as const).filter((each) => over[each].registrations.length > 0);
   const unreachable = () => {
     throw new PalyraError('DAEMON_UNREACHABLE', { detail: 'nothing gets through' });
   };
@@ -56,7 +56,7 @@ describe('a link of several candidates', () => {
 
   beforeEach(() => {
     clock = new HandClock();
-    over = { quic: new MemoryDaemon(), grpc: new MemoryDaemon(), poll: new MemoryDaemon() };
+    over = { grpc: new MemoryDaemon(), quic: new MemoryDaemon(), poll: new MemoryDaemon() };
     messages = [];
     ends = [];
   });
@@ -66,61 +66,61 @@ describe('a link of several candidates', () => {
   });
 
   it('asks the best alone as long as it has its head start, and uses it', async () => {
-    connect('quic', 'grpc', 'poll');
+    connect('grpc', 'quic', 'poll');
     await link.register(registration, never);
-    assert.deepEqual(asked(), ['quic']);
+    assert.deepEqual(asked(), ['grpc']);
     open();
-    (await session(over.quic)).welcome();
+    (await session(over.grpc)).welcome();
     await until(() => messages.length === 1);
-    assert.equal(chooser.view().used, 'quic');
+    assert.equal(chooser.view().used, 'grpc');
   });
 
   it('uses the first that answers when the best is silent', async () => {
-    over.quic.answer = silent;
-    const registering = connect('quic', 'grpc', 'poll').register(registration, never);
+    over.grpc.answer = silent;
+    const registering = connect('grpc', 'quic', 'poll').register(registration, never);
     await settle();
-    assert.deepEqual(asked(), ['quic']);
+    assert.deepEqual(asked(), ['grpc']);
     clock.advance(HEAD_START_MS);
     await registering;
-    assert.deepEqual(asked(), ['quic', 'grpc']);
+    assert.deepEqual(asked(), ['grpc', 'quic']);
     open();
-    (await session(over.grpc)).welcome();
-    await until(() => chooser.view().used === 'grpc');
-    assert.equal(chooser.view().why, 'QUIC was slower');
+    (await session(over.quic)).welcome();
+    await until(() => chooser.view().used === 'quic');
+    assert.equal(chooser.view().why, 'the stream was slower');
   });
 
   it('goes on at once when the best fails, and fails when every way has failed', async () => {
-    over.quic.answer = unreachable;
-    await connect('quic', 'grpc', 'poll').register(registration, never);
-    assert.deepEqual(asked(), ['quic', 'grpc']);
-    link.destroy();
     over.grpc.answer = unreachable;
-    await rejectsWith(connect('quic', 'grpc', 'poll').register(registration, never), 'DAEMON_UNREACHABLE');
+    await connect('grpc', 'quic', 'poll').register(registration, never);
+    assert.deepEqual(asked(), ['grpc', 'quic']);
+    link.destroy();
+    over.quic.answer = unreachable;
+    await rejectsWith(connect('grpc', 'quic', 'poll').register(registration, never), 'DAEMON_UNREACHABLE');
     // Polling takes the same way as the stream.
-    assert.deepEqual(asked(), ['quic', 'grpc']);
+    assert.deepEqual(asked(), ['grpc', 'quic']);
   });
 
   it('takes a refusal of the daemon for the answer', async () => {
-    over.quic.answer = () => {
+    over.grpc.answer = () => {
       throw new PalyraError('NODE_REVOKED');
     };
-    await rejectsWith(connect('quic', 'grpc').register(registration, never), 'NODE_REVOKED');
-    assert.deepEqual(asked(), ['quic']);
+    await rejectsWith(connect('grpc', 'quic').register(registration, never), 'NODE_REVOKED');
+    assert.deepEqual(asked(), ['grpc']);
   });
 
   it('gives up when the signal says so, with its reason', async () => {
-    over.grpc.answer = silent;
+    over.quic.answer = silent;
     const controller = new AbortController();
-    const registering = connect('grpc', 'poll').register(registration, controller.signal);
+    const registering = connect('quic', 'poll').register(registration, controller.signal);
     await settle();
     controller.abort(new PalyraError('WAIT_TIMED_OUT'));
     await rejectsWith(registering, 'WAIT_TIMED_OUT');
   });
 
   it('says the same hello over the next one when no welcome comes, and drops the first', async () => {
-    await connect('grpc', 'poll').register(registration, never);
+    await connect('quic', 'poll').register(registration, never);
     const stream = open();
-    const first = await session(over.grpc);
+    const first = await session(over.quic);
     clock.advance(WELCOME_MS);
     const second = await session(over.poll);
     await until(() => first.left);
@@ -129,27 +129,27 @@ describe('a link of several candidates', () => {
     second.welcome({ epoch: 2 });
     await until(() => messages.length === 1);
     assert.equal((messages[0] as { epoch: number }).epoch, 2);
-    assert.match(chooser.view().why, /^the stream did not work: .*no welcome came in time$/);
+    assert.match(chooser.view().why, /^QUIC did not work: .*no welcome came in time$/);
     stream.send({ kind: 'heartbeat', active: [] });
     await second.next('heartbeat');
   });
 
   it('goes to the next one when the first is cut before its welcome, but not when it is refused or after it', async () => {
-    await connect('grpc', 'poll').register(registration, never);
+    await connect('quic', 'poll').register(registration, never);
     open();
-    (await session(over.grpc)).end(new PalyraError('DAEMON_UNREACHABLE'));
+    (await session(over.quic)).end(new PalyraError('DAEMON_UNREACHABLE'));
     const second = await session(over.poll);
     second.welcome();
     await until(() => chooser.view().used === 'poll');
     second.end();
     await until(() => ends.length === 1);
-    assert.deepEqual([ends, over.grpc.sessions.length, over.poll.sessions.length], [[null], 1, 1]);
+    assert.deepEqual([ends, over.quic.sessions.length, over.poll.sessions.length], [[null], 1, 1]);
     link.destroy();
-    over.grpc = new MemoryDaemon();
-    over.grpc.answer = acceptAll;
-    await connect('grpc', 'poll').register(registration, never);
+    over.quic = new MemoryDaemon();
+    over.quic.answer = acceptAll;
+    await connect('quic', 'poll').register(registration, never);
     open();
-    (await session(over.grpc)).end(new PalyraError('PROTOCOL_UNSUPPORTED'));
+    (await session(over.quic)).end(new PalyraError('PROTOCOL_UNSUPPORTED'));
     await until(() => ends.length === 2);
     assert.equal(ends[1]?.reason, 'PROTOCOL_UNSUPPORTED');
   });
