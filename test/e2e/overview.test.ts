@@ -134,7 +134,7 @@ describe('what runs, what ran and what could', function () {
     ]);
     assertDocument(list.document);
     assertDocument(show.document);
-    assert.equal(quiet.stdout, 'echo\nprobe.effect\nprobe.sleep\nsystem.health\nsystem.identity\n');
+    assert.equal(quiet.stdout, 'echo\nprobe.effect\nprobe.sleep\nsystem.health\nsystem.identity\nsystem.which\n');
     assert.match(table.stdout, /^NAME +VERSION +EFFECTS +ASKS +REPEATABLE +NODES +SUMMARY\necho /);
     assert.equal(table.stderr, '5 capabilities\n');
     assert.deepEqual(
