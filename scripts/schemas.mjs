@@ -121,7 +121,7 @@ const errorFields = z.object({
   docs: z.string(),
 });
 
-const settingValue = z.union([z.string(), z.number(), z.array(z.string())]);
+const settingValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
 const setting = z.object({
   key: z.string(),
   value: settingValue.nullable().describe('Null when it is decided elsewhere.'),

@@ -10,6 +10,7 @@ import { Agent, get } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Sandbox } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
 const GENERATOR = join(MODULES, 'openapi-typescript', 'bin', 'cli.js');
@@ -75,7 +76,7 @@ const COMPILER_OPTIONS = {
 describe('a client that another tool generates from the OpenAPI document', function () {
   this.timeout(300_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let url: string;
   let token: string;

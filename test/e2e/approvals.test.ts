@@ -5,6 +5,7 @@ import { assertDocument } from '../support/document-schemas.js';
 import { LoginClient } from '../support/login-client.js';
 import { LiveDaemon } from '../support/live-daemon.js';
 import { Sandbox, type RunningProcess } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 /** Shown by a machine that asks. */
 interface Shown {
@@ -15,7 +16,7 @@ interface Shown {
 describe('a machine without an invite', function () {
   this.timeout(120_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let daemon: LiveDaemon;
   let place: string;

@@ -3,11 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertDocument } from '../support/document-schemas.js';
 import { Sandbox, type Document } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 describe('config', function () {
   this.timeout(120_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let file: string;
   before(() => {

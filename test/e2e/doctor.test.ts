@@ -6,6 +6,7 @@ import { loadQuiche } from '../../src/lib/quic/native.js';
 import { assertDocument } from '../support/document-schemas.js';
 import { Sandbox, type Document } from '../support/palyra.js';
 import { codeSecret, privateKeySecret, secretsIn, textSecret } from '../support/secret-search.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 const hasQuic = () =>
   loadQuiche().then(
@@ -15,7 +16,7 @@ const hasQuic = () =>
 
 describe('doctor', function () {
   this.timeout(180_000);
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let invite: Document;
   const env = { XDG_RUNTIME_DIR: '/nonexistent', DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent' };

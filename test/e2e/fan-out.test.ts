@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { assertDocument } from '../support/document-schemas.js';
 import { eventually } from '../support/eventually.js';
 import { PROBE_MODULE, Sandbox, type Document, type RunningProcess } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 describe('one command on many nodes', function () {
   this.timeout(180_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let nas: RunningProcess;
 

@@ -3,11 +3,12 @@ import { assertDocument, assertLine } from '../support/document-schemas.js';
 import { LiveDaemon } from '../support/live-daemon.js';
 import { Sandbox, type Document, type RunningProcess } from '../support/palyra.js';
 import { eventually } from '../support/eventually.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 describe('the care of a fleet', function () {
   this.timeout(180_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let daemon: LiveDaemon;
   let pi: RunningProcess;
@@ -130,7 +131,7 @@ describe('the care of a fleet', function () {
     await eventually(() => linesOf(watch).at(-1).change === 'decided', 'the answer');
     assert.equal(linesOf(watch).at(-1).request.state, 'rejected');
     for (const line of linesOf(watch)) assertLine('palyra.approvals.watch/v1', line);
-    await eventually(() => /request req_\w+ rejected/.test(people.stdout), 'people are told');
+    await eventually(() => /request to join req_\w+ rejected/.test(people.stdout), 'people are told');
     for (const { code } of [await watch.end('SIGINT'), await people.end('SIGINT')]) assert.equal(code, 130);
   });
 

@@ -6,13 +6,14 @@ import { assertDocument, assertLine } from '../support/document-schemas.js';
 import { eventually } from '../support/eventually.js';
 import { pairMachines } from '../support/fleet.js';
 import { Sandbox } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 const Ajv2020 = createRequire(import.meta.url)('ajv/dist/2020.js') as { default: new (options: Options) => Ajv };
 
 describe('nodes list --json', function () {
   this.timeout(180_000);
   // Each fleet is the one before and more.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let published: ValidateFunction;
   const names: string[] = [];

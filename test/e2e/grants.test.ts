@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { assertDocument } from '../support/document-schemas.js';
 import { eventually } from '../support/eventually.js';
 import { Sandbox, type Document, type RunningProcess } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 describe('what a machine may do', function () {
   this.timeout(180_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let pi: RunningProcess;
   let shared: string;

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { assertDocument } from '../support/document-schemas.js';
 import { PROBE_MODULE, Sandbox, type RunningProcess } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 describe('a daemon and two machines', function () {
   this.timeout(120_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let byLink: RunningProcess;
   let byCode: RunningProcess;

@@ -7,13 +7,14 @@ import { HttpsServer } from '../support/https-server.js';
 import { askTls } from '../support/login-client.js';
 import { Sandbox, type Document, type RunningProcess, type RunOptions } from '../support/palyra.js';
 import { secretsBelow, textSecret, type Secret } from '../support/secret-search.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 const PASSWORD = 'canary-of-passwords-7Q';
 
 describe('the command line on another machine', function () {
   this.timeout(180_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let url: string;
   let port: string;

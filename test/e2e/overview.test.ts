@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { assertDocument } from '../support/document-schemas.js';
 import { PROBE_MODULE, Sandbox, type Document } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 describe('what runs, what ran and what could', function () {
   this.timeout(120_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
 
   const start = async (...words: string[]): Promise<string> => {
@@ -136,7 +137,7 @@ describe('what runs, what ran and what could', function () {
     assertDocument(show.document);
     assert.equal(quiet.stdout, 'echo\nprobe.effect\nprobe.sleep\nsystem.health\nsystem.identity\nsystem.which\n');
     assert.match(table.stdout, /^NAME +VERSION +EFFECTS +ASKS +REPEATABLE +NODES +SUMMARY\necho /);
-    assert.equal(table.stderr, '5 capabilities\n');
+    assert.equal(table.stderr, '6 capabilities\n');
     assert.deepEqual(
       show.document.offers[0].nodes.map(({ name }: { name: string }) => name),
       ['pi-lab'],

@@ -9,6 +9,7 @@ import { BIN, Sandbox, type Document } from '../support/palyra.js';
 import { processesBelow } from '../support/processes.js';
 import { codeSecret, privateKeySecret, secretsIn, textSecret } from '../support/secret-search.js';
 import { filesBelow } from '../support/service-sandbox.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 const PAIRING = ['device.key', 'identity.json', 'outbox.journal'].map((name) => `state/node/${name}`);
 const PROXY = 'http://eva:canary-proxy-password@127.0.0.1:1';
@@ -16,7 +17,7 @@ const PROXY = 'http://eva:canary-proxy-password@127.0.0.1:1';
 describe('a node as a service where no service manager is', function () {
   this.timeout(180_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let invite: Document;
   // No session bus, whatever the machine of the test has.

@@ -9,10 +9,11 @@ import { Sandbox, type Document } from '../support/palyra.js';
 import { processesBelow } from '../support/processes.js';
 import { codeSecret, secretsIn, textSecret } from '../support/secret-search.js';
 import { PlayedSystemd, filesBelow, type LingerMode } from '../support/service-sandbox.js';
+import { stepByStep } from '../support/step-by-step.js';
 
 describe('a node as a service of a user manager that is played', function () {
   this.timeout(180_000);
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let systemd: PlayedSystemd;
   let invite: Document;
@@ -166,7 +167,7 @@ describe('a node as a service of a user manager that is played', function () {
 
 describe('a daemon as a service of a user manager that is played', function () {
   this.timeout(180_000);
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let systemd: PlayedSystemd;
   const daemon = (...args: string[]) => sandbox.json(['daemon', ...args], { env: systemd.env, timeoutMs: 60_000 });

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { Sandbox, type RunningProcess } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 import { HAS_TMUX, Tmux } from '../support/tmux.js';
 
 const PASSWORD = 'correct horse battery';
@@ -13,7 +14,7 @@ const SIZE = { columns: 110, rows: 30 };
 describe('palyra tui of another machine', function () {
   this.timeout(180_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let window: Tmux;
   let url: string;

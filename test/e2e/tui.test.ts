@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LiveDaemon } from '../support/live-daemon.js';
 import { Sandbox, type RunningProcess } from '../support/palyra.js';
+import { stepByStep } from '../support/step-by-step.js';
 import { HAS_TMUX, Tmux } from '../support/tmux.js';
 
 const PANES = fileURLToPath(new URL('../fixtures/tui/panes/', import.meta.url));
@@ -16,7 +17,7 @@ const PANES = fileURLToPath(new URL('../fixtures/tui/panes/', import.meta.url));
 describe('palyra tui in a window', function () {
   this.timeout(180_000);
   // Each step stands on the one before.
-  this.bail(true);
+  stepByStep(this);
   let sandbox: Sandbox;
   let daemon: LiveDaemon;
   let window: Tmux;
