@@ -21,6 +21,14 @@ export interface HostFacts extends HostMoment {
   readonly since: string;
   readonly rttMs: number | null;
   readonly running: number;
+  readonly certificate?: RenewalFacts;
+  readonly clock?: string | null;
+}
+
+/** Of a node that runs; older ones do not tell. */
+export interface RenewalFacts {
+  readonly renewsAt: string;
+  readonly problem: { readonly reason: string; readonly message: string } | null;
 }
 
 export function nodeStatusReport(
@@ -32,9 +40,11 @@ export function nodeStatusReport(
   const { daysLeft } = certificateView(pairing.certificate, now);
   const lines = host === null ? [stoppedLine(pairing, service !== null)] : hostLines(host, now);
   if (service !== null) lines.push(`  service      ${serviceSentence(service, now)}`);
-  return [...lines, `  certificate  ${daysLeft} days left, until ${dayOf(pairing.certificate.notAfter)}`].map(
-    printable,
-  );
+  const renewal = host?.certificate;
+  const renews = renewal === undefined ? 'renews itself while the node runs' : renewalWords(renewal, now);
+  lines.push(`  certificate  ${daysLeft} days left, until ${dayOf(pairing.certificate.notAfter)} · ${renews}`);
+  if (host?.clock != null) lines.push(`  clock        ${host.clock} the daemon's: set it`);
+  return lines.map(printable);
 }
 
 export function nodeStatusDocument(
@@ -54,9 +64,20 @@ export function nodeStatusDocument(
     connection: host === null ? null : connectionOf(host),
     process: host === null ? null : { pid: host.pid, version: host.version, running: host.running },
     service,
-    certificate: certificateView(pairing.certificate, now),
+    certificate: {
+      ...certificateView(pairing.certificate, now),
+      renewsAt: host?.certificate?.renewsAt ?? null,
+      problem: host?.certificate?.problem ?? null,
+    },
+    clock: host?.clock ?? null,
     capabilities: (host?.capabilities ?? []).map((name) => ({ name, enabled: true })),
   };
+}
+
+function renewalWords({ renewsAt, problem }: RenewalFacts, now: number): string {
+  if (problem !== null) return `could not be renewed: ${problem.message}; it keeps trying`;
+  const leftMs = Date.parse(renewsAt) - now;
+  return `renews itself ${leftMs <= 0 ? 'now' : leftMs < 86_400_000 ? `in ${longDuration(leftMs)}` : `on ${dayOf(renewsAt)}`}`;
 }
 
 function connectionOf({ state, since, transport, rttMs, attempts, nextTryAt, lastError }: HostFacts) {

@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { PalyraError } from '../base/errors.js';
+import { MAX_NODE_LIFETIME_MS, MIN_NODE_LIFETIME_MS, NODE_LIFETIME_MS } from '../identity/authority.js';
 import { canonicalHost, toUrlHost } from '../identity/hosts.js';
 
 export const DEFAULT_PORT = 7443;
@@ -36,6 +37,8 @@ export interface DaemonConfig {
   readonly version: string;
   /** Absent: the runtime's default. */
   readonly heartbeatMs?: number;
+  /** How long the certificate of a node is valid. */
+  readonly nodeCertificateMs: number;
 }
 
 /** What has no default must be given; the rest may be left out. */
@@ -67,6 +70,10 @@ export function parseDaemonConfig(options: DaemonOptions): DaemonConfig {
   if (options.heartbeatMs !== undefined && !(options.heartbeatMs >= 50 && options.heartbeatMs <= 60_000)) {
     refuse('heartbeatMs', 'it must be between 50 and 60000');
   }
+  const nodeCertificateMs = options.nodeCertificateMs ?? NODE_LIFETIME_MS;
+  if (!(nodeCertificateMs >= MIN_NODE_LIFETIME_MS && nodeCertificateMs <= MAX_NODE_LIFETIME_MS)) {
+    refuse('nodeCertificateMs', 'it must be between a minute and 825 days');
+  }
   return {
     stateDirectory: options.stateDirectory,
     socketPath: options.socketPath,
@@ -79,6 +86,7 @@ export function parseDaemonConfig(options: DaemonOptions): DaemonConfig {
     daemonName: checkName('daemonName', options.daemonName),
     version: checkName('version', options.version),
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
+    nodeCertificateMs,
   };
 }
 

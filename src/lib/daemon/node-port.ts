@@ -12,6 +12,7 @@ import { RpcGate } from './grpc/gate.js';
 import { HealthService } from './grpc/health-service.js';
 import { NodeService } from './grpc/node-service.js';
 import { GrpcServer } from './grpc/server.js';
+import type { RenewalDesk } from './renewal-desk.js';
 import { TlsFront } from './tls-front.js';
 
 /**
@@ -24,6 +25,7 @@ const CLOSE_GRACE_MS = 500;
 export interface NodePortDeps {
   readonly clock: Clock;
   readonly log: Log;
+  readonly renewals: RenewalDesk;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink' | 'authenticateDevice' | 'onRevoked'>;
 }
 
@@ -40,7 +42,7 @@ export class NodePort {
     tls: { readonly keyPem: string; readonly certificatePem: string; readonly clientCaPem: string },
     daemon: { readonly name: string; readonly version: string },
   ) {
-    const { clock, log, runtime } = deps;
+    const { clock, log, runtime, renewals } = deps;
     this.devices = new DeviceConnections({ clock, log, authenticate: (peer) => runtime.authenticateDevice(peer) });
     this.front = new TlsFront(
       { clock, log },
@@ -56,7 +58,7 @@ export class NodePort {
     const deviceOn = this.devices.callerOn.bind(this.devices);
     const gate = new RpcGate({ clock, log, front: this.front, deviceOn }, 'node-rpc');
     this.#grpc = new GrpcServer({ gate, clock });
-    this.#service = new NodeService({ gate, runtime, clock, log }, daemon);
+    this.#service = new NodeService({ gate, runtime, renewals, clock, log }, daemon);
     this.health = new HealthService(gate, ['palyra.node.v1.NodeService']);
     this.#grpc.add(NodeServiceService, this.#service.handlers);
     this.#grpc.add(HealthDefinition, this.health.handlers);

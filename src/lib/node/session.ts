@@ -39,6 +39,10 @@ export interface SessionOptions {
   readonly stop: AbortSignal;
   /** Ends it at once, because a better link can be had: what is under way goes on over that one. */
   readonly change: AbortSignal;
+  /** From then on it neither hears nor says anything: another session has said hello, and ends this one when it is welcome. */
+  readonly mute?: AbortSignal;
+  /** Called right before it says hello. */
+  readonly onHello?: () => void;
   readonly onOnline: (registered: Registered) => void;
   readonly onRoundTrip: (rttMs: number) => void;
 }
@@ -66,6 +70,7 @@ class Session {
   #heardAt = 0;
   #beatAskedAt: number | null = null;
   #stopTimer: () => void = () => {};
+  #muted = false;
 
   constructor(deps: SessionDeps, options: SessionOptions) {
     this.#deps = deps;
@@ -75,7 +80,8 @@ class Session {
 
   async run(): Promise<SessionEnd> {
     const { worker, clock } = this.#deps;
-    const { stop, change } = this.#options;
+    const { stop, change, mute } = this.#options;
+    const onMute = () => this.#mute();
     const onStop = () => void this.#stop();
     const onChange = () => this.#end({ verdict: 'change', error: null });
     try {
@@ -83,6 +89,7 @@ class Session {
       if (stop.aborted) return { onlineMs: null, verdict: 'stopped', error: null };
       stop.addEventListener('abort', onStop, { once: true });
       change.addEventListener('abort', onChange, { once: true });
+      mute?.addEventListener('abort', onMute, { once: true });
       this.#greet();
       const end = await this.#ended.promise;
       return { ...end, onlineMs: this.#onlineSince === null ? null : clock.monotonic() - this.#onlineSince };
@@ -92,8 +99,9 @@ class Session {
     } finally {
       stop.removeEventListener('abort', onStop);
       change.removeEventListener('abort', onChange);
+      mute?.removeEventListener('abort', onMute);
       this.#stopTimer();
-      worker.detach();
+      if (!this.#muted) worker.detach();
       this.#link.destroy();
     }
   }
@@ -111,6 +119,7 @@ class Session {
     const { worker, outbox, clock } = this.#deps;
     const { registration, credit, timings, endpoint } = this.#options;
     const { bootId, storeId, protocol, facts } = registration;
+    this.#options.onHello?.();
     this.#stopTimer = clock.schedule(timings.connectTimeoutMs, () => this.#end(verdictOn(silent(endpoint))));
     this.#stream = this.#link.open(
       {
@@ -131,6 +140,7 @@ class Session {
   }
 
   #receive(message: DownMessage): void {
+    if (this.#muted) return;
     this.#heardAt = this.#deps.clock.monotonic();
     switch (message.kind) {
       case 'welcome':
@@ -190,6 +200,7 @@ class Session {
   }
 
   #send(message: UpMessage): void {
+    if (this.#muted) return;
     if (message.kind === 'progress' && this.#stream!.congested) return;
     this.#stream!.send(message);
   }
@@ -197,7 +208,7 @@ class Session {
   /** Lets handlers finish and their results be confirmed, within the grace period; then says goodbye. */
   async #stop(): Promise<void> {
     const stopped = { verdict: 'stopped', error: null } as const;
-    if (this.#onlineSince === null) {
+    if (this.#onlineSince === null || this.#muted) {
       this.#end(stopped);
       return;
     }
@@ -211,6 +222,13 @@ class Session {
     this.#stream!.finish();
     await this.#ended.promise;
     stopGoodbye();
+  }
+
+  #mute(): void {
+    this.#muted = true;
+    this.#stopTimer();
+    this.#deps.worker.detach();
+    if (this.#options.stop.aborted) this.#end({ verdict: 'stopped', error: null });
   }
 
   #superseded(bootId: string): Omit<SessionEnd, 'onlineMs'> {

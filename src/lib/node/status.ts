@@ -1,6 +1,7 @@
 /** What a running node says about itself: to the terminal it runs in, and through `control.ts` to `palyra node status`. Memory only. */
 import { toTimestamp, type Clock } from '../base/clock.js';
 import type { PalyraError, Reason } from '../base/errors.js';
+import type { RenewalView } from './renewal-schedule.js';
 import type { TransportView } from './transport-chooser.js';
 
 export type HostState = 'connecting' | 'online' | 'offline' | 'stopping' | 'conflict';
@@ -23,6 +24,9 @@ export interface HostStatus {
   readonly nextTryAt: string | null;
   /** Why it is not online, or why it last was not. */
   readonly lastError: { readonly reason: Reason; readonly message: string } | null;
+  readonly certificate: RenewalView;
+  /** How far the clock here is from the daemon's, in words; null when that does not matter. */
+  readonly clock: string | null;
   readonly capabilities: readonly string[];
   /** Dispatches at work now. */
   readonly running: number;
@@ -41,6 +45,7 @@ export class StatusBoard {
   readonly #clock: Clock;
   readonly #running: () => number;
   readonly #transport: () => TransportView;
+  readonly #certificate: () => RenewalView;
   readonly #changed: (status: HostStatus) => void;
   #facts: StatusFacts;
   #state: HostState = 'connecting';
@@ -50,6 +55,7 @@ export class StatusBoard {
   #attempts = 0;
   #nextTryAt: number | null = null;
   #lastError: PalyraError | null = null;
+  #clockWords: string | null = null;
 
   /** `changed` is told every change of state, not each round trip. */
   constructor(
@@ -57,6 +63,7 @@ export class StatusBoard {
       readonly clock: Clock;
       readonly running: () => number;
       readonly transport: () => TransportView;
+      readonly certificate: () => RenewalView;
       readonly changed: (status: HostStatus) => void;
     },
     facts: StatusFacts,
@@ -64,6 +71,7 @@ export class StatusBoard {
     this.#clock = deps.clock;
     this.#running = deps.running;
     this.#transport = deps.transport;
+    this.#certificate = deps.certificate;
     this.#changed = deps.changed;
     this.#facts = facts;
     this.#since = deps.clock.now();
@@ -85,6 +93,8 @@ export class StatusBoard {
       attempts: this.#attempts,
       nextTryAt: toTimestamp(this.#nextTryAt),
       lastError: error === null ? null : { reason: error.reason, message: error.message },
+      certificate: this.#certificate(),
+      clock: this.#clockWords,
       capabilities,
       running: this.#running(),
     };
@@ -101,6 +111,11 @@ export class StatusBoard {
     this.#facts = { ...this.#facts, ...names };
     this.#lastError = null;
     this.#enter('online');
+  }
+
+  /** What the daemon's time says about the clock here: "7 minutes ahead of". */
+  clockIs(words: string | null): void {
+    this.#clockWords = words;
   }
 
   roundTrip(rttMs: number): void {

@@ -57,7 +57,8 @@ export async function openLink(
 ): Promise<LinkSession> {
   commonProtocol(hello.protocol);
   const tx = core.begin();
-  const node = core.registry.authenticate(core.tables, caller.nodeId, caller.serial, tx.now.wall);
+  const known = core.registry.authenticate(core.tables, caller.nodeId, caller.serial, tx.now.wall);
+  const node = core.registry.used(tx, known, caller.serial);
   const link: OpenLink = {
     nodeId: node.id,
     epoch,

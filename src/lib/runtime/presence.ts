@@ -17,6 +17,11 @@ export interface LinkState {
 /** A certificate may be renewed with the same key this long after it expired; then the node must pair again. 30 days. */
 export const RENEWAL_GRACE_MS = 30 * 86_400_000;
 
+/** Wall milliseconds. */
+export function renewableUntil(node: NodeRecord): number {
+  return node.certificates.reduce((latest, { notAfter }) => Math.max(latest, notAfter), 0) + RENEWAL_GRACE_MS;
+}
+
 export interface PresenceFacts {
   readonly presence: Presence;
   readonly reason: PresenceReason;
@@ -47,8 +52,8 @@ export function presenceOf(
     if (silentMs <= 4 * heartbeatMs) return { presence: 'late', reason: null, since: node.lastSeenAt };
     return { presence: 'offline', reason: 'lost', since: node.lastSeenAt };
   }
-  const newest = node.certificates.reduce((latest, certificate) => Math.max(latest, certificate.notAfter), 0);
-  if (newest + RENEWAL_GRACE_MS < now.wall) return { presence: 'expired', reason: null, since: newest };
+  const until = renewableUntil(node);
+  if (until < now.wall) return { presence: 'expired', reason: null, since: until - RENEWAL_GRACE_MS };
   if (node.connectedAt === null) return { presence: 'never-seen', reason: null, since: node.pairedAt };
   return node.disconnectReason === 'stopped'
     ? { presence: 'offline', reason: 'stopped', since: node.disconnectedAt }

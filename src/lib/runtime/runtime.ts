@@ -28,6 +28,7 @@ import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
 import { usableCapabilities } from './registry.js';
 import { removeNode } from './removal.js';
+import { Renewals } from './renewals.js';
 import { shortId } from './short-id.js';
 import type { StoreStatus } from './state.js';
 import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
@@ -48,6 +49,8 @@ export class NodeRuntime {
   readonly fleet: Fleet;
   /** Trust withdrawn, given back, and machines that nobody sees any more. */
   readonly trust: Trust;
+  /** New certificates for paired machines. */
+  readonly renewals: Renewals;
   /** Every device in one list, with what can be done about it. */
   readonly inventory: Inventory;
   /** Operators, their sessions and tokens. */
@@ -69,6 +72,7 @@ export class NodeRuntime {
     this.fleet = new Fleet(core);
     this.access = new Access(core);
     this.trust = new Trust(core);
+    this.renewals = new Renewals(core);
     this.inventory = new Inventory(core);
     this.#upkeep = new Upkeep(core, this.access);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));

@@ -24,6 +24,8 @@ describe("the node's status socket", () => {
     attempts: 0,
     nextTryAt: null,
     lastError: null,
+    certificate: { notAfter: '2026-12-22T00:00:00.000Z', renewsAt: '2026-12-12T00:00:00.000Z', problem: null },
+    clock: null,
     capabilities: ['echo'],
     running: 0,
   };

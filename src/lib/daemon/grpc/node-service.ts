@@ -5,6 +5,7 @@
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { skewWords } from '../../base/time-words.js';
 import type { NodeRuntime } from '../../runtime/runtime.js';
 import { toFacts } from '../../wire/grpc/convert.js';
 import {
@@ -15,6 +16,7 @@ import {
   type RegisterNodeResponse,
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 import type { DeviceCaller } from '../caller.js';
+import type { RenewalDesk } from '../renewal-desk.js';
 import type { RpcContext, RpcGate } from './gate.js';
 import { NodeLink, type NodeCall } from './node-link.js';
 import { PollSessions } from './poll-sessions.js';
@@ -27,6 +29,7 @@ const MAX_PLUGIN_FAILURES = 16;
 export interface NodeServiceDeps {
   readonly gate: RpcGate;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink'>;
+  readonly renewals: Pick<RenewalDesk, 'rotate' | 'leave'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -57,7 +60,7 @@ export class NodeService {
   }
 
   get handlers(): NodeServiceServer {
-    const { gate } = this.#deps;
+    const { gate, renewals } = this.#deps;
     return {
       registerNode: gate.unary(NodeServiceService.registerNode.path, (request, context) =>
         this.#register(request, context),
@@ -68,6 +71,12 @@ export class NodeService {
       completeCapability: gate.unary(NodeServiceService.completeCapability.path, (request, context, onCancelled) =>
         this.#polled.complete(deviceOf(context), request, onCancelled),
       ),
+      rotateDeviceCertificate: gate.unary(NodeServiceService.rotateDeviceCertificate.path, (request, context) =>
+        renewals.rotate(deviceOf(context), request),
+      ),
+      revokeDevicePairing: gate.unary(NodeServiceService.revokeDevicePairing.path, async (_request, context) => ({
+        name: await renewals.leave(deviceOf(context)),
+      })),
       streamNodeEvents: (call) => {
         try {
           this.#stream(call);
@@ -89,6 +98,7 @@ export class NodeService {
       protocol: request.protocol ?? { min: 0, max: 0 },
     });
     this.#logPluginFailures(caller, request.pluginFailures);
+    this.#logSkew(registered.name, request.nodeTimeMs);
     return {
       deviceId: registered.deviceId,
       name: registered.name,
@@ -116,6 +126,12 @@ export class NodeService {
       caller.nodeId,
     );
     this.#links.add(link);
+  }
+
+  /** Deadlines are told as remaining time, so work goes on; certificates are what a wrong clock breaks. */
+  #logSkew(node: string, nodeTimeMs: number): void {
+    const words = nodeTimeMs === 0 ? null : skewWords(nodeTimeMs - this.#deps.clock.now());
+    if (words !== null) this.#deps.log.warn(`the clock of ${node} is ${words} the daemon's`, { node });
   }
 
   #logPluginFailures(caller: DeviceCaller, failures: readonly PluginFailure[]): void {
