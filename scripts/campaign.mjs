@@ -7,6 +7,7 @@ const RUNS = [
   { env: { PALYRA_HISTORIES: '200000' }, file: 'test/property/delivery.property.test.ts' },
   { env: { PALYRA_RESTARTS: '20' }, file: 'test/e2e/watch.test.ts' },
   { env: { PALYRA_LOGINS: '10000' }, file: 'test/contract/login-attack.test.ts' },
+  { env: { PALYRA_CERTIFICATE_SECONDS: '600' }, file: 'test/e2e/certificate-campaign.test.ts' },
 ];
 
 const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');

@@ -19,6 +19,8 @@ export interface HostStatus {
   readonly transport: TransportView;
   /** From the last heartbeat on this link to the beat that answers it: the same measure over every transport, the daemon's part included. */
   readonly rttMs: number | null;
+  /** Answers of the daemon to heartbeats, since this process began. */
+  readonly beats: number;
   /** Rounds over the endpoints since the last good link. */
   readonly attempts: number;
   readonly nextTryAt: string | null;
@@ -52,6 +54,7 @@ export class StatusBoard {
   #since: number;
   #endpoint: string | null = null;
   #rttMs: number | null = null;
+  #beats = 0;
   #attempts = 0;
   #nextTryAt: number | null = null;
   #lastError: PalyraError | null = null;
@@ -90,6 +93,7 @@ export class StatusBoard {
       daemon: { name: daemonName, endpoint: this.#endpoint },
       transport: this.#transport(),
       rttMs: this.#rttMs,
+      beats: this.#beats,
       attempts: this.#attempts,
       nextTryAt: toTimestamp(this.#nextTryAt),
       lastError: error === null ? null : { reason: error.reason, message: error.message },
@@ -119,6 +123,7 @@ export class StatusBoard {
   }
 
   roundTrip(rttMs: number): void {
+    this.#beats += 1;
     this.#rttMs = Math.round(rttMs * 10) / 10;
   }
 

@@ -21,6 +21,7 @@ describe("the node's status socket", () => {
     daemon: { name: 'nas', endpoint: '127.0.0.1:7444' },
     transport: { mode: 'auto', used: 'grpc', why: 'it is the best that works', failures: [] },
     rttMs: 0.4,
+    beats: 3,
     attempts: 0,
     nextTryAt: null,
     lastError: null,
