@@ -22,10 +22,15 @@ export class JoinedNode {
   #running: Promise<void> = Promise.resolve();
   host: NodeHost | null = null;
 
-  private constructor(target: TestDaemon, name: string) {
+  private constructor(target: TestDaemon, name: string, directory = `node-${name}`) {
     this.#target = target;
     this.#name = name;
-    this.stateDirectory = join(target.home, `node-${name}`);
+    this.stateDirectory = join(target.home, directory);
+  }
+
+  /** Another machine of the same name; what its directory holds is the test's business. */
+  twin(): JoinedNode {
+    return new JoinedNode(this.#target, this.#name, `node-${this.#name}-twin`);
   }
 
   static async join(target: TestDaemon, name: string, clock: Clock = systemClock): Promise<JoinedNode> {

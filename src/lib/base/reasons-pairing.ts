@@ -125,6 +125,12 @@ export const PAIRING_REASONS = reasons({
     title: 'The node already runs on this machine',
     hint: 'See it: palyra node status',
   },
+  NODE_CONFLICT: {
+    code: 'FAILED_PRECONDITION',
+    exit: 7,
+    title: 'Another machine is connected with the identity of this one',
+    hint: 'If this machine is a copy: palyra node reset --new-identity, then pair it',
+  },
   PROTOCOL_UNSUPPORTED: {
     code: 'UNIMPLEMENTED',
     exit: 11,

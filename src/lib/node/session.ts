@@ -256,6 +256,8 @@ function verdictOn(error: PalyraError): Omit<SessionEnd, 'onlineMs'> {
     case 'NODE_REVOKED':
     case 'CERTIFICATE_REVOKED':
       return { verdict: 'final', error };
+    case 'NODE_CONFLICT':
+      return { verdict: 'conflict', error };
     case 'PROTOCOL_UNSUPPORTED':
     case 'MESSAGE_INVALID':
     case 'DEVICE_MISMATCH':
