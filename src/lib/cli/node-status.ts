@@ -43,7 +43,7 @@ export function nodeStatusReport(
   const renewal = host?.certificate;
   const renews = renewal === undefined ? 'renews itself while the node runs' : renewalWords(renewal, now);
   lines.push(`  certificate  ${daysLeft} days left, until ${dayOf(pairing.certificate.notAfter)} · ${renews}`);
-  if (host?.clock != null) lines.push(`  clock        ${host.clock} the daemon's: set it`);
+  if (typeof host?.clock === 'string') lines.push(`  clock        ${host.clock} the daemon's: set it`);
   return lines.map(printable);
 }
 

@@ -26,7 +26,6 @@ import { Inventory } from './inventory.js';
 import { Overview } from './overview.js';
 import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
-import { usableCapabilities } from './registry.js';
 import { removeNode } from './removal.js';
 import { Renewals } from './renewals.js';
 import { shortId } from './short-id.js';
@@ -273,12 +272,6 @@ export class NodeRuntime {
   /** The name of a node, removed ones included; its id when it is not known. */
   nodeName(nodeId: string): string {
     return this.#core.tables.nodes.get(nodeId)?.name ?? nodeId;
-  }
-
-  /** What the node needs beside its certificate. */
-  pairedNode(nodeId: string): { name: string; grantedCapabilities: string[] } {
-    const node = this.#core.node(nodeId);
-    return { name: node.name, grantedCapabilities: usableCapabilities(node) };
   }
 
   // ── Dispatches ─────────────────────────────────────────────────────────────
