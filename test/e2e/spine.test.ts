@@ -99,6 +99,7 @@ describe('the spine', function () {
         ['echo', true],
         ['system.health', true],
         ['system.identity', true],
+        ['system.which', true],
       ],
     );
     const own = await ok(['node', 'status'], { home: 'pi' });
