@@ -9,6 +9,7 @@ const RUNS = [
   { env: { PALYRA_LOGINS: '10000' }, file: 'test/contract/login-attack.test.ts' },
   { env: { PALYRA_QUIC_ECHOES: '1000', PALYRA_QUIC_OUTAGE_MS: '20000' }, file: 'test/e2e/quic.test.ts' },
   { env: { PALYRA_QUIC_ATTACK: '1' }, file: 'test/fault/quic-attack.test.ts' },
+  { env: { PALYRA_CERTIFICATE_SECONDS: '600' }, file: 'test/e2e/certificate-campaign.test.ts' },
 ];
 
 const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');

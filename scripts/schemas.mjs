@@ -341,7 +341,20 @@ const DOCUMENTS = {
       .describe('Null when no node runs here.'),
     process: z.object({ pid: z.int(), version: z.string(), running: z.int() }).nullable().optional(),
     service: service.optional(),
-    certificate: certificate.optional(),
+    certificate: certificate
+      .extend({
+        renewsAt: timestamp.nullable().describe('Null when no node runs here.'),
+        problem: z
+          .object({ reason: z.string(), message: z.string() })
+          .nullable()
+          .describe('Why the last try to renew failed.'),
+      })
+      .optional(),
+    clock: z
+      .string()
+      .nullable()
+      .optional()
+      .describe("How far the clock is from the daemon's, in words; null when it is not."),
     capabilities: z.array(z.object({ name: z.string(), enabled: z.boolean() })).optional(),
     plugins: plugins.nullable().optional().describe('Null when no node runs here.'),
   },
@@ -373,6 +386,13 @@ const DOCUMENTS = {
     node: identity.nullable(),
     daemonTold: z.boolean().nullable().describe('Null when there was no pairing to withdraw.'),
     removed: z.array(z.string()).describe('Files of the service.'),
+  },
+  'node.renew': {
+    action: z.literal('renew'),
+    changed,
+    node: identity,
+    newKey: z.boolean(),
+    certificate,
   },
   'node.reset': { action: z.literal('reset'), changed, newIdentity: z.boolean(), node: identity.nullable() },
   doctor: {

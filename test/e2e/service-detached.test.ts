@@ -254,22 +254,20 @@ describe('a node as a service where no service manager is', function () {
     assert.equal(people.stderr, '');
   });
 
-  it('leaves the fleet: service, pairing and keys are gone, and it says that the daemon was not told', async () => {
+  it('leaves the fleet: service, pairing and keys are gone, and the daemon was told by the node itself', async () => {
     const unasked = await node('leave');
     assert.equal(unasked.code, 2);
     const { code, document } = await node('leave', '--yes');
     assert.equal(code, 0, JSON.stringify(document));
     assertDocument(document);
-    assert.equal(document.daemonTold, false);
-    assert.match(document.warnings.join(), /palyra nodes remove pi-lab/);
+    assert.equal(document.daemonTold, true);
     assert.deepEqual(filesBelow(home()), []);
     assert.deepEqual(processesBelow(home()), []);
     const again = await node('leave', '--yes');
     assert.equal(again.code, 0);
     assert.equal(again.document.changed, false);
-    // It said goodbye.
-    const seen = await sandbox.json(['nodes', 'show', 'pi-lab']);
-    assert.equal(seen.document.node.presenceReason, 'stopped');
+    const listed = await sandbox.json(['nodes', 'list']);
+    assert.ok(!listed.document.nodes.some(({ name }: { name: string }) => name === 'pi-lab'));
   });
 
   it('tells the daemon when it is on the same machine', async () => {

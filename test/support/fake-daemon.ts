@@ -127,6 +127,8 @@ export class FakeDaemon implements NodeDaemon {
           .then((answer) => callback(null, answer))
           .catch((error: unknown) => callback(toServiceError(PalyraError.from(error))));
       },
+      rotateDeviceCertificate: (_call, callback) => callback(toServiceError(new PalyraError('PERMISSION_DENIED'))),
+      revokeDevicePairing: (_call, callback) => callback(toServiceError(new PalyraError('PERMISSION_DENIED'))),
       streamNodeEvents: (call: ServerDuplexStream<NodeEvent, DaemonMessage>) => {
         const session = new DaemonSession(
           (message) => void call.write(fromDownMessage(message)),

@@ -106,6 +106,8 @@ export class FakePairing {
       completePairingSession: (call, callback) => answer(callback, () => this.#complete(call.request)),
       getPairingRequestStatus: (_call, callback) =>
         answer(callback, async () => Promise.reject(new PalyraError('APPROVAL_NOT_FOUND'))),
+      renewDeviceCertificate: (_call, callback) =>
+        answer(callback, async () => Promise.reject(new PalyraError('PERMISSION_DENIED'))),
       awaitPairingMaterial: (call) => {
         const { requestId, signedAtMs, possessionProof } = call.request;
         this.awaited.push(requestId);

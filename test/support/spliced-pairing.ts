@@ -104,6 +104,7 @@ export class SplicedPairing {
         );
       },
       getPairingRequestStatus: (_call, done) => done(toServiceError(new PalyraError('APPROVAL_NOT_FOUND'))),
+      renewDeviceCertificate: (_call, done) => done(toServiceError(new PalyraError('PERMISSION_DENIED'))),
       awaitPairingMaterial: (stream) => {
         const { requestId } = stream.request;
         const state = PairingState.PAIRING_STATE_PENDING;

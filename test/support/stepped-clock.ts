@@ -1,6 +1,9 @@
 /** The machine's clock with a hand that can push it on: timers run in real time, what is asked for the time sees the steps. */
 import { systemClock, type Clock } from '../../src/lib/base/clock.js';
 
+/** A machine that has been up for long: its monotonic time stays positive when it is pushed back. */
+const UPTIME_MS = 1_000 * 86_400_000;
+
 export class SteppedClock implements Clock {
   #ahead = 0;
 
@@ -9,7 +12,7 @@ export class SteppedClock implements Clock {
   }
 
   monotonic(): number {
-    return systemClock.monotonic() + this.#ahead;
+    return UPTIME_MS + systemClock.monotonic() + this.#ahead;
   }
 
   schedule(delayMs: number, action: () => void): () => void {

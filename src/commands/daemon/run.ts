@@ -85,6 +85,7 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
       consolePort: this.flags['console-port'] ?? settings.number('daemon.console_port'),
     };
     const beat = settings.text('presence.heartbeat');
+    const certificateLife = settings.text('daemon.node_certificate');
     const heartbeatMs = this.flags.heartbeat ?? (beat === undefined ? undefined : parseDuration(beat));
     const config = parseDaemonConfig({
       stateDirectory: this.directories.daemonState,
@@ -96,6 +97,7 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
       version: this.config.version,
       ...this.#quic(settings),
       ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
+      ...(certificateLife === undefined ? {} : { nodeCertificateMs: parseDuration(certificateLife) }),
     });
     const daemon = await createDaemon(config, { clock: systemClock, random: systemRandom, log });
     const stop = listenForStop((signal) => {

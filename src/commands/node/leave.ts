@@ -1,3 +1,4 @@
+import { systemClock } from '../../lib/base/clock.js';
 import { PalyraError } from '../../lib/base/errors.js';
 import { yesFlag } from '../../lib/cli/flags.js';
 import { readNodeSummary } from '../../lib/cli/host-socket.js';
@@ -6,11 +7,13 @@ import { ServiceCommand } from '../../lib/cli/service/service-command.js';
 import { printable } from '../../lib/cli/text.js';
 import type { Pairing } from '../../lib/node/join.js';
 
+const TIMEOUT_MS = 5_000;
+
 export default class NodeLeave extends ServiceCommand<typeof NodeLeave> {
   static override summary =
     'Leave the fleet: stop, remove the service, and delete the pairing and the keys of this machine';
-  static override description = `A daemon on this machine withdraws its trust at once. Another daemon sees the node going offline; there its owner removes it:
-palyra nodes remove <name>. To come back, pair again.`;
+  static override description = `The daemon is told and withdraws its trust at once. One that cannot be reached sees the node going offline; there its owner
+removes it: palyra nodes remove <name>. To come back, pair again.`;
   static override examples = ['<%= config.bin %> node leave', '<%= config.bin %> node leave --yes --json'];
   static override flags = { yes: yesFlag };
 
@@ -56,13 +59,16 @@ palyra nodes remove <name>. To come back, pair again.`;
     );
   }
 
-  /** Only the daemon's own machine can withdraw trust without a login: the node protocol has no such call. */
-  async #tellDaemon({ id, name, daemonName }: Pairing): Promise<boolean> {
+  /** As this node, by its certificate: nobody has to be logged in. */
+  async #tellDaemon({ name, daemonName }: Pairing): Promise<boolean> {
     try {
-      await this.client().removeNode(id);
+      const { leaveDaemon } = await import('../../lib/node/leave.js');
+      await leaveDaemon(this.directories.nodeState, { clock: systemClock, timeoutMs: TIMEOUT_MS });
       this.output.done(`${daemonName} no longer trusts this machine`);
       return true;
-    } catch {
+    } catch (error) {
+      // Removed already: there is nothing left to withdraw.
+      if (PalyraError.from(error).reason === 'NODE_REVOKED') return true;
       this.output.warn(`The daemon was not told. Where it is, run: palyra nodes remove ${printable(name)}`);
       return false;
     }

@@ -14,6 +14,7 @@ import { openLog, withLogSettings } from '../../lib/cli/service-log.js';
 import { listenForStop, type StopRequest } from '../../lib/cli/signals.js';
 import { terminalChannel } from '../../lib/cli/terminal-questions.js';
 import { transportFlag, wantedTransport } from '../../lib/cli/transport-flag.js';
+import { startWatchdog } from '../../lib/cli/watchdog.js';
 import type { LoadedCapabilities } from '../../lib/cli/plugins/load-capabilities.js';
 import { Catalog, type SourcedRegistration } from '../../lib/node/capabilities/catalog.js';
 import type { createNodeHost as CreateNodeHostFunction } from '../../lib/node/host.js';
@@ -121,7 +122,17 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
     if (invite !== null) await this.#pair(invite, registrations, log, stop);
     const story = new HostStory(this.output, () => Date.now());
     host.onState((status) => story.tell(status));
-    await host.run(stop.signal);
+    const stopWatchdog = startWatchdog({
+      pulse: () => {
+        const status = host.status();
+        return status === null ? null : { online: status.state === 'online', beats: status.beats };
+      },
+      onDeaf: () => {
+        log.error('nothing is answered on a link that counts as up: ending, to be started again');
+        process.exit(1);
+      },
+    });
+    await host.run(stop.signal).finally(stopWatchdog);
     const status = host.status();
     this.output.say('Stopped. The pairing stays: palyra node run');
     process.exitCode = stop.exitCode() ?? 0;

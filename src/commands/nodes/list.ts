@@ -17,6 +17,7 @@ export default class NodesList extends BaseCommand<typeof NodesList> {
   offline (stopped)  it said goodbye
   offline (lost)     its connection ended without a goodbye
   never seen         paired, but it has not connected yet
+  conflict           two machines use its identity; the second one is held back: palyra node reset --new-identity there
   expired, revoked   its certificate is past its time, or trust was withdrawn
   asking, asking (PIN)  it asks to join: palyra approvals. Under --json these are in asking[], not in nodes[]`;
   static override aliases = ['ls'];

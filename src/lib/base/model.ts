@@ -66,7 +66,7 @@ export type CapabilitySummary = Omit<CapabilityOffer, 'inputSchema' | 'outputSch
 // ── Nodes ────────────────────────────────────────────────────────────────────
 
 export type Trust = 'paired' | 'revoked';
-export type Presence = 'online' | 'late' | 'offline' | 'never-seen' | 'revoked' | 'expired';
+export type Presence = 'online' | 'late' | 'offline' | 'never-seen' | 'revoked' | 'expired' | 'conflict';
 export type PresenceReason = 'stopped' | 'lost' | null;
 
 export interface CertificateRecord {

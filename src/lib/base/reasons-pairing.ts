@@ -101,6 +101,12 @@ export const PAIRING_REASONS = reasons({
     title: "This machine's clock and the daemon's differ too much",
     hint: 'Set the clock, then try again',
   },
+  CERTIFICATE_EXPIRED: {
+    code: 'FAILED_PRECONDITION',
+    exit: 78,
+    title: 'The certificate of this machine expired too long ago to be renewed',
+    hint: 'Pair it with a new invite: palyra node leave, then palyra node run <link>',
+  },
   NODE_NOT_PAIRED: {
     code: 'FAILED_PRECONDITION',
     exit: 78,
@@ -118,6 +124,12 @@ export const PAIRING_REASONS = reasons({
     exit: 78,
     title: 'The node already runs on this machine',
     hint: 'See it: palyra node status',
+  },
+  NODE_CONFLICT: {
+    code: 'FAILED_PRECONDITION',
+    exit: 7,
+    title: 'Another machine is connected with the identity of this one',
+    hint: 'If this machine is a copy: palyra node reset --new-identity, then pair it',
   },
   PROTOCOL_UNSUPPORTED: {
     code: 'UNIMPLEMENTED',

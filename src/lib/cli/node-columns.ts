@@ -6,7 +6,7 @@ import type { Column } from './table.js';
 
 const NOTHING = '—';
 
-/** `online`, `late`, `offline (stopped)`, `offline (lost)`, `never seen`, `revoked`, `expired`. */
+/** `online`, `late`, `offline (stopped)`, `offline (lost)`, `never seen`, `revoked`, `expired`, `conflict`. */
 export function statusOf(node: Pick<NodeView, 'presence' | 'presenceReason'>): string {
   if (node.presence === 'never-seen') return 'never seen';
   return node.presenceReason === null ? node.presence : `${node.presence} (${node.presenceReason})`;

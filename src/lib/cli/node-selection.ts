@@ -3,7 +3,7 @@ import { PalyraError } from '../base/errors.js';
 import type { NodeView, Presence } from '../base/model.js';
 import { statusOf } from './node-columns.js';
 
-const PRESENCES: readonly Presence[] = ['online', 'late', 'offline', 'never-seen', 'revoked', 'expired'];
+const PRESENCES: readonly Presence[] = ['online', 'late', 'offline', 'never-seen', 'revoked', 'expired', 'conflict'];
 const STATUSES: readonly string[] = [...PRESENCES, 'asking'];
 export const SORT_KEYS = ['name', 'seen', 'status', 'version'] as const;
 export type SortKey = (typeof SORT_KEYS)[number];

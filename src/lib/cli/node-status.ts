@@ -26,6 +26,14 @@ export interface HostFacts extends HostMoment {
     readonly loaded: number;
     readonly failed: readonly { readonly name: string; readonly message: string }[];
   };
+  readonly certificate?: RenewalFacts;
+  readonly clock?: string | null;
+}
+
+/** Of a node that runs; older ones do not tell. */
+export interface RenewalFacts {
+  readonly renewsAt: string;
+  readonly problem: { readonly reason: string; readonly message: string } | null;
 }
 
 export function nodeStatusReport(
@@ -37,9 +45,11 @@ export function nodeStatusReport(
   const { daysLeft } = certificateView(pairing.certificate, now);
   const lines = host === null ? [stoppedLine(pairing, service !== null)] : hostLines(host, now);
   if (service !== null) lines.push(`  service      ${serviceSentence(service, now)}`);
-  return [...lines, `  certificate  ${daysLeft} days left, until ${dayOf(pairing.certificate.notAfter)}`].map(
-    printable,
-  );
+  const renewal = host?.certificate;
+  const renews = renewal === undefined ? 'renews itself while the node runs' : renewalWords(renewal, now);
+  lines.push(`  certificate  ${daysLeft} days left, until ${dayOf(pairing.certificate.notAfter)} · ${renews}`);
+  if (typeof host?.clock === 'string') lines.push(`  clock        ${host.clock} the daemon's: set it`);
+  return lines.map(printable);
 }
 
 export function nodeStatusDocument(
@@ -59,10 +69,21 @@ export function nodeStatusDocument(
     connection: host === null ? null : connectionOf(host),
     process: host === null ? null : { pid: host.pid, version: host.version, running: host.running },
     service,
-    certificate: certificateView(pairing.certificate, now),
+    certificate: {
+      ...certificateView(pairing.certificate, now),
+      renewsAt: host?.certificate?.renewsAt ?? null,
+      problem: host?.certificate?.problem ?? null,
+    },
+    clock: host?.clock ?? null,
     capabilities: (host?.capabilities ?? []).map((name) => ({ name, enabled: true })),
     plugins: host?.plugins ?? null,
   };
+}
+
+function renewalWords({ renewsAt, problem }: RenewalFacts, now: number): string {
+  if (problem !== null) return `could not be renewed: ${problem.message}; it keeps trying`;
+  const leftMs = Date.parse(renewsAt) - now;
+  return `renews itself ${leftMs <= 0 ? 'now' : leftMs < 86_400_000 ? `in ${longDuration(leftMs)}` : `on ${dayOf(renewsAt)}`}`;
 }
 
 function connectionOf({ state, since, transport, rttMs, attempts, nextTryAt, lastError }: HostFacts) {

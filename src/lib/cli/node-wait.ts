@@ -52,7 +52,7 @@ export class NodeWait {
       default:
         if (isRemoved) throw this.#removed();
         if (isRevoked) throw new PalyraError('NODE_NOT_TRUSTED', { detail: node.name });
-        return this.#state === 'paired' || node.presence === 'online';
+        return this.#state === 'paired' || node.presence === 'online' || node.presence === 'conflict';
     }
   }
 

@@ -99,6 +99,15 @@ export const SETTING_KEYS: readonly SettingKey[] = [
     fallback: ['loopback'],
     ...addresses,
   },
+  {
+    key: 'daemon.node_certificate',
+    summary: 'How long the certificate of a node is valid, 60s to 825d; nodes renew it by themselves at two thirds',
+    fallback: '90d',
+    ...text((value) => {
+      const ms = parseDuration(value);
+      return ms >= 60_000 && ms <= 825 * 86_400_000 ? value : refuse('it must be between 60s and 825d');
+    }),
+  },
   { key: 'daemon.node_port', summary: 'Port for paired nodes', fallback: 7444, ...port },
   { key: 'daemon.port', summary: 'Port for pairing and the HTTPS API', fallback: 7443, ...port },
   {

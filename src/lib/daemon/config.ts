@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { PalyraError } from '../base/errors.js';
+import { MAX_NODE_LIFETIME_MS, MIN_NODE_LIFETIME_MS, NODE_LIFETIME_MS } from '../identity/authority.js';
 import { canonicalHost, toUrlHost } from '../identity/hosts.js';
 
 export const DEFAULT_PORT = 7443;
@@ -38,6 +39,8 @@ export interface DaemonConfig {
   readonly quic: false | { readonly maxConnections: number };
   /** Absent: the runtime's default. */
   readonly heartbeatMs?: number;
+  /** How long the certificate of a node is valid. */
+  readonly nodeCertificateMs: number;
 }
 
 /** What has no default must be given; the rest may be left out. */
@@ -73,6 +76,10 @@ export function parseDaemonConfig(options: DaemonOptions): DaemonConfig {
   if (options.heartbeatMs !== undefined && !(options.heartbeatMs >= 50 && options.heartbeatMs <= 60_000)) {
     refuse('heartbeatMs', 'it must be between 50 and 60000');
   }
+  const nodeCertificateMs = options.nodeCertificateMs ?? NODE_LIFETIME_MS;
+  if (!(nodeCertificateMs >= MIN_NODE_LIFETIME_MS && nodeCertificateMs <= MAX_NODE_LIFETIME_MS)) {
+    refuse('nodeCertificateMs', 'it must be between a minute and 825 days');
+  }
   return {
     stateDirectory: options.stateDirectory,
     socketPath: options.socketPath,
@@ -86,6 +93,7 @@ export function parseDaemonConfig(options: DaemonOptions): DaemonConfig {
     version: checkName('version', options.version),
     quic: checkQuic(options.quic ?? { maxConnections: DEFAULT_QUIC_CONNECTIONS }),
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
+    nodeCertificateMs,
   };
 }
 

@@ -44,6 +44,7 @@ import { withQuic } from './quic/beside.js';
 import { QUIC_NOT_YET, QuicPort } from './quic/port.js';
 import { PairingDesk, type DaemonFingerprints } from './pairing-desk.js';
 import { PublicPort } from './public-port.js';
+import { RenewalDesk } from './renewal-desk.js';
 import { startTicker } from './ticker.js';
 import { listenTcp } from './tls-front.js';
 
@@ -207,7 +208,10 @@ export class Daemon {
     const { config } = this;
     const { clock, random, log } = this.#deps;
     const store = new FileStateStore({ clock, log: log.scope('state') }, { directory: config.stateDirectory });
-    const issuer: CertificateIssuer = { issueNode: (request) => authority.issueNode({ ...request, random }) };
+    const { nodeCertificateMs: lifetimeMs } = config;
+    const issuer: CertificateIssuer = {
+      issueNode: (request) => authority.issueNode({ ...request, lifetimeMs, random }),
+    };
     const runtime = await NodeRuntime.open(
       { store, clock, random, log: log.scope('runtime'), issuer },
       {
@@ -254,12 +258,17 @@ export class Daemon {
     });
   }
 
-  #createExposure({ authority }: DaemonIdentity): Exposure {
+  #createExposure(identity: DaemonIdentity): Exposure {
+    const { authority } = identity;
+    const log = this.#deps.log.scope('identity');
     const issue = async (config: DaemonConfig) => withAuthority(await this.#loadIdentity(config));
     const onCertificate = ({ certificatePem }: ServerCertificate) => {
       this.#fingerprints = fingerprintsOf(authority.spkiSha256, certificatePem);
     };
-    return (this.#exposure = new Exposure({ issue, onCertificate }, this.config));
+    const onRenewed = () => log.info('the server certificate was renewed');
+    const onRenewalFailed = (err: unknown) => log.warn('the server certificate could not be renewed', { err });
+    const deps = { issue, onCertificate, onRenewed, onRenewalFailed };
+    return (this.#exposure = new Exposure(deps, this.config, withAuthority(identity)));
   }
 
   async #openPorts(identity: DaemonIdentity, parts: ServingParts): Promise<void> {
@@ -271,19 +280,20 @@ export class Daemon {
     this.#fingerprints = fingerprintsOf(authority.spkiSha256, server.certificatePem);
     const daemon = { name: config.daemonName, version: config.version };
     const desk = new PairingDesk({ runtime, clock, random }, () => this.#fingerprints);
+    const trust = {
+      trustBundle: [authority.certificatePem],
+      nodeEndpoints: () => advertisedHosts(exposure).map((host) => toAuthority(host, exposure.port('node-rpc'))),
+    };
+    const renewals = new RenewalDesk({ runtime, auditor, clock }, trust, () => this.#fingerprints);
     const publicPort = new PublicPort(
-      { clock, log: log.scope('pairing'), router, desk, auditor, runtime },
+      { clock, log: log.scope('pairing'), router, desk, renewals, auditor, runtime },
       server,
-      {
-        ...daemon,
-        trustBundle: [authority.certificatePem],
-        nodeEndpoints: () => advertisedHosts(exposure).map((host) => toAuthority(host, exposure.port('node-rpc'))),
-      },
+      { ...daemon, ...trust },
       () => exposure.hostNames,
     );
     this.#lifecycle.add('public port', () => publicPort.close());
     const nodePort = new NodePort(
-      { clock, log: log.scope('node'), plugins: this.#plugins, runtime },
+      { clock, log: log.scope('node'), plugins: this.#plugins, runtime, renewals },
       { ...server, clientCaPem: authority.certificatePem },
       daemon,
     );
@@ -304,6 +314,7 @@ export class Daemon {
       desk.sweep();
       nodePort.devices.closeExpired(clock.now());
       quicPort.closeExpired(clock.now());
+      await exposure.renewWhenDue(clock.monotonic());
       await runtime.tick();
     });
     this.#lifecycle.add('ticker', stopTicker);

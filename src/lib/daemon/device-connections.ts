@@ -24,6 +24,8 @@ export type Authenticate = (o: { deviceId: string; serial: string; address: stri
 interface Bound {
   readonly connection: Connection;
   readonly device: PresentedDevice;
+  /** It was accepted when it opened; one that was not has a timer of its own. */
+  admitted: boolean;
 }
 
 export class DeviceConnections {
@@ -58,13 +60,14 @@ export class DeviceConnections {
       socket.destroy();
       return false;
     }
-    const bound: Bound = { connection, device };
+    const bound: Bound = { connection, device, admitted: false };
     const siblings = this.#byDevice.get(device.deviceId) ?? new Set();
     this.#byDevice.set(device.deviceId, siblings.add(bound));
     this.#byKey.set(connection.key, bound);
     const [oldest] = siblings;
     if (siblings.size > MAX_CONNECTIONS_PER_DEVICE && oldest !== undefined) this.#drop(oldest);
     const refusal = this.#refusalOf(bound);
+    bound.admitted = refusal === null;
     let cancel: (() => void) | null = null;
     if (refusal !== null) {
       this.#log.info('connection of a device that is not paired', {
@@ -107,10 +110,10 @@ export class DeviceConnections {
     for (const bound of [...this.#byKey.values()]) this.#drop(bound);
   }
 
-  /** Ends connections whose certificate has expired. Called by the ticker. */
+  /** Ends connections whose certificate has expired, or is no longer on the allow list since another one took its place. Called by the ticker. */
   closeExpired(now: number): void {
     for (const bound of [...this.#byKey.values()]) {
-      if (bound.device.notAfter <= now) this.#drop(bound);
+      if (bound.device.notAfter <= now || (bound.admitted && this.#refusalOf(bound) !== null)) this.#drop(bound);
     }
   }
 

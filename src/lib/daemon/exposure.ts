@@ -16,6 +16,9 @@ import { hostNames, isBound, isWildcard, toAuthority, withListen, type DaemonCon
 import type { TlsFront } from './tls-front.js';
 
 const FILE = 'exposure.json';
+/** The certificate is renewed months before its end. */
+const LOOK_EVERY_MS = 3_600_000;
+const LOOK_AGAIN_MS = 60_000;
 
 export interface ServerCertificate {
   readonly keyPem: string;
@@ -27,6 +30,8 @@ export interface ExposureDeps {
   readonly issue: (config: DaemonConfig) => Promise<ServerCertificate>;
   /** Told before new connections see it. */
   readonly onCertificate: (server: ServerCertificate) => void;
+  readonly onRenewed: () => void;
+  readonly onRenewalFailed: (error: unknown) => void;
 }
 
 /** What opens and closes a port. */
@@ -45,9 +50,13 @@ export class Exposure {
   #config: DaemonConfig;
   #hostNames: ReadonlySet<string>;
   #moving: Promise<unknown> = Promise.resolve();
+  #shown: string;
+  #lookAt = 0;
 
-  constructor(deps: ExposureDeps, config: DaemonConfig) {
+  /** `shown` is the certificate that the fronts were made with. */
+  constructor(deps: ExposureDeps, config: DaemonConfig, shown: ServerCertificate) {
     this.#deps = deps;
+    this.#shown = shown.certificatePem;
     this.#config = config;
     this.#hostNames = hostNames(config);
   }
@@ -95,6 +104,26 @@ export class Exposure {
     return moved;
   }
 
+  /**
+   * Renews the certificate for the names it has when its time has come; new connections see the new one at once. Looks once an hour, and again after a
+   * minute when that failed: what is shown goes on being shown. Never rejects.
+   */
+  renewWhenDue(now: number): Promise<void> {
+    if (now < this.#lookAt) return Promise.resolve();
+    this.#lookAt = now + LOOK_EVERY_MS;
+    const looked = this.#moving.then(async () => {
+      const server = await this.#deps.issue(this.#config);
+      if (server.certificatePem === this.#shown) return;
+      this.#show(server);
+      this.#deps.onRenewed();
+    });
+    this.#moving = looked.catch((error: unknown) => {
+      this.#lookAt = now + LOOK_AGAIN_MS;
+      this.#deps.onRenewalFailed(error);
+    });
+    return this.#moving.then(() => undefined);
+  }
+
   async #move(words: readonly string[]): Promise<boolean> {
     const before = this.#config;
     const after = withListen(before, resolveListen(words));
@@ -129,6 +158,7 @@ export class Exposure {
   }
 
   #show(server: ServerCertificate): void {
+    this.#shown = server.certificatePem;
     this.#deps.onCertificate(server);
     for (const { front } of this.#doors) front.renew(server);
   }

@@ -20,7 +20,7 @@ import type { NodeRuntime } from '../runtime/runtime.js';
 const MAX_NODES = 2000;
 const MAX_CAPABILITIES = 100;
 const OTHER = '(other)';
-const PRESENCES: readonly Presence[] = ['online', 'late', 'offline', 'never-seen', 'expired'];
+const PRESENCES: readonly Presence[] = ['online', 'late', 'offline', 'never-seen', 'expired', 'conflict'];
 const TRANSPORTS: readonly LinkTransport[] = ['grpc', 'poll', 'quic'];
 /** Seconds from request to outcome: a local echo to an hour on a machine that was away. */
 const BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
@@ -107,7 +107,7 @@ export class Metrics {
   #sampleNode({ name: node, presence, lastSeenAt, certificate }: NodeView): void {
     const now = this.#clock.now();
     const { up, lastSeen, certificate: expiry } = this.#gauges;
-    up.set({ node }, presence === 'online' || presence === 'late' ? 1 : 0);
+    up.set({ node }, ['online', 'late', 'conflict'].includes(presence) ? 1 : 0);
     if (lastSeenAt !== null) lastSeen.set({ node }, Math.max(0, now - Date.parse(lastSeenAt)) / 1000);
     if (certificate !== null) expiry.set({ node }, (Date.parse(certificate.notAfter) - now) / 1000);
   }

@@ -13,6 +13,7 @@ import { RpcGate } from './grpc/gate.js';
 import { HealthService } from './grpc/health-service.js';
 import { NodeService } from './grpc/node-service.js';
 import { GrpcServer } from './grpc/server.js';
+import type { RenewalDesk } from './renewal-desk.js';
 import { TlsFront } from './tls-front.js';
 
 /**
@@ -26,6 +27,7 @@ export interface NodePortDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly plugins: NodePlugins;
+  readonly renewals: RenewalDesk;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink' | 'authenticateDevice' | 'onRevoked'>;
 }
 
@@ -42,7 +44,7 @@ export class NodePort {
     tls: { readonly keyPem: string; readonly certificatePem: string; readonly clientCaPem: string },
     daemon: { readonly name: string; readonly version: string },
   ) {
-    const { clock, log, plugins, runtime } = deps;
+    const { clock, log, plugins, runtime, renewals } = deps;
     this.devices = new DeviceConnections({ clock, log, authenticate: (peer) => runtime.authenticateDevice(peer) });
     this.front = new TlsFront(
       { clock, log },
@@ -58,7 +60,7 @@ export class NodePort {
     const deviceOn = this.devices.callerOn.bind(this.devices);
     const gate = new RpcGate({ clock, log, front: this.front, deviceOn }, 'node-rpc');
     this.#grpc = new GrpcServer({ gate, clock });
-    this.#service = new NodeService({ gate, runtime, plugins, clock, log }, daemon);
+    this.#service = new NodeService({ gate, runtime, plugins, renewals, clock, log }, daemon);
     this.health = new HealthService(gate, ['palyra.node.v1.NodeService']);
     this.#grpc.add(NodeServiceService, this.#service.handlers);
     this.#grpc.add(HealthDefinition, this.health.handlers);

@@ -66,10 +66,13 @@ export const GRPC_POLICY: Readonly<Record<string, GrpcRow>> = {
   '/palyra.pairing.v1.PairingService/CompletePairingSession': pairing,
   '/palyra.pairing.v1.PairingService/GetPairingRequestStatus': pairing,
   '/palyra.pairing.v1.PairingService/AwaitPairingMaterial': pairing,
+  '/palyra.pairing.v1.PairingService/RenewDeviceCertificate': pairing,
   '/palyra.node.v1.NodeService/RegisterNode': node,
   '/palyra.node.v1.NodeService/StreamNodeEvents': node,
   '/palyra.node.v1.NodeService/PollCapability': node,
   '/palyra.node.v1.NodeService/CompleteCapability': node,
+  '/palyra.node.v1.NodeService/RotateDeviceCertificate': node,
+  '/palyra.node.v1.NodeService/RevokeDevicePairing': node,
   '/grpc.health.v1.Health/Check': health,
   '/grpc.health.v1.Health/Watch': health,
 };

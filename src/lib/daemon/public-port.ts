@@ -16,6 +16,7 @@ import { GrpcServer } from './grpc/server.js';
 import type { Router } from './http/router.js';
 import { HttpServer } from './http/server.js';
 import type { PairingDesk } from './pairing-desk.js';
+import type { RenewalDesk } from './renewal-desk.js';
 import { TlsFront, type Connection } from './tls-front.js';
 
 /** Anonymous connections: enough for a fleet that joins at once, little enough that each may hold a megabyte. */
@@ -29,6 +30,7 @@ export interface PublicPortDeps {
   readonly log: Log;
   readonly router: Router;
   readonly desk: PairingDesk;
+  readonly renewals: RenewalDesk;
   readonly auditor: Auditor;
   readonly runtime: Pick<NodeRuntime, 'approval' | 'approvals' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
 }
@@ -46,14 +48,14 @@ export class PublicPort {
     daemon: DaemonFacts,
     hostNames: () => ReadonlySet<string>,
   ) {
-    const { clock, log, router, desk, auditor, runtime } = deps;
+    const { clock, log, router, desk, renewals, auditor, runtime } = deps;
     this.front = new TlsFront(
       { clock, log },
       { ...tls, alpn: ['http/1.1', 'h2'], limits: PUBLIC_LIMITS, onSecure: (connection) => this.#route(connection) },
     );
     const gate = new RpcGate({ clock, log, front: this.front }, 'public');
     this.#grpc = new GrpcServer({ gate, clock }, { idleMs: IDLE_MS });
-    this.#pairing = new PairingService({ gate, desk, auditor, runtime, clock }, daemon);
+    this.#pairing = new PairingService({ gate, desk, renewals, auditor, runtime, clock }, daemon);
     this.health = new HealthService(gate, ['palyra.pairing.v1.PairingService']);
     this.#grpc.add(PairingServiceService, this.#pairing.handlers);
     this.#grpc.add(HealthDefinition, this.health.handlers);

@@ -1,7 +1,8 @@
-/** A paired machine reports in, over whatever carrier: what it says is stored as a claim, what failed there is logged, and it learns how it is called. */
+/** A paired machine reports in, over whatever carrier: what it says is stored as a claim, what failed there and a clock that is off are logged, and it learns how it is called. */
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import type { MachineFacts } from '../base/model.js';
+import { skewWords } from '../base/time-words.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 import type { DeviceCaller } from './caller.js';
 import type { NodePlugins } from './node-plugins.js';
@@ -10,6 +11,8 @@ export interface RegistrationReport {
   readonly facts: MachineFacts;
   readonly protocol: { readonly min: number; readonly max: number };
   readonly pluginFailures: readonly { readonly plugin: string; readonly message: string }[];
+  /** Wall time there; absent or 0 when it was not told. */
+  readonly nodeTimeMs?: number;
 }
 
 /** Throws PROTOCOL_UNSUPPORTED. */
@@ -22,7 +25,7 @@ export async function registerNode(
   },
   daemon: { readonly name: string; readonly version: string },
   caller: DeviceCaller,
-  { facts, protocol, pluginFailures }: RegistrationReport,
+  { facts, protocol, pluginFailures, nodeTimeMs = 0 }: RegistrationReport,
 ) {
   const {
     deviceId,
@@ -36,6 +39,9 @@ export async function registerNode(
   for (const { name: plugin, message } of deps.plugins.report(caller.nodeId, pluginFailures)) {
     deps.log.warn('a plugin of a node failed', { node: caller.nodeId, plugin, message });
   }
+  // Deadlines are told as remaining time, so work goes on; certificates are what a wrong clock breaks.
+  const skew = nodeTimeMs === 0 ? null : skewWords(nodeTimeMs - deps.clock.now());
+  if (skew !== null) deps.log.warn(`the clock of ${name} is ${skew} the daemon's`, { node: name });
   return {
     deviceId,
     name,

@@ -18,8 +18,11 @@ const AUTHORITY_LIFETIME_MS = 3652 * DAY_MS;
 /** Half of the 825 days that Apple's systems accept from any server, the strictest rule for a CA of one's own. Renewed when a third is left. */
 const SERVER_LIFETIME_MS = 397 * DAY_MS;
 export const NODE_LIFETIME_MS = 90 * DAY_MS;
+/** A shorter life would be over before a node that lost its link once could renew. */
+export const MIN_NODE_LIFETIME_MS = 60_000;
+export const MAX_NODE_LIFETIME_MS = 825 * DAY_MS;
 /** Certificates start five minutes ago, so that a clock that is a little slow can use them at once. */
-const BACKDATE_MS = 5 * 60_000;
+export const BACKDATE_MS = 5 * 60_000;
 const SERIAL_BYTES = 16;
 /** ub-common-name of RFC 5280. */
 const MAX_COMMON_NAME = 64;

@@ -14,6 +14,7 @@ import type { Random } from '../base/random.js';
 import { Authority, canonicalHosts, createAuthority, type ServerMaterial } from './authority.js';
 import { readCertificate } from './certificate.js';
 import { createDeviceKey, exportKey, importKey } from './device-key.js';
+import { NEXT_KEY_FILE } from './device-keys.js';
 
 export { type NodeIdentity, readNodeIdentity, writeNodeIdentity } from './node-identity.js';
 
@@ -124,6 +125,7 @@ export async function readDeviceKey(directory: string): Promise<KeyObject | null
 export async function removeNodeIdentity(directory: string): Promise<void> {
   await rm(join(directory, 'identity.json'), { force: true });
   await rm(join(directory, 'device.key'), { force: true });
+  await rm(join(directory, NEXT_KEY_FILE), { force: true });
 }
 
 async function readText(file: string): Promise<string | null> {

@@ -87,6 +87,54 @@ export function toIdentity(
   };
 }
 
+/** Of the trust bundle of a renewal; more are not taken. */
+const MAX_AUTHORITIES = 4;
+
+/**
+ * Checks a renewed certificate and makes the identity of it. It came over a connection to a daemon that is trusted already, so what it lists is to be
+ * trusted; what was pinned when this machine was paired stays as it was. Throws PAIRING_PROOF_INVALID, CLOCK_SKEW.
+ */
+export function toRenewedIdentity(
+  identity: NodeIdentity,
+  answer: Pick<PairingMaterial, 'certificate'> & {
+    readonly trustBundle: readonly string[];
+    readonly nodeEndpoints: readonly string[];
+  },
+  own: { readonly spki: Buffer; readonly now: number },
+): NodeIdentity {
+  const facts = readCertificate(answer.certificate);
+  const certificate = new X509Certificate(answer.certificate);
+  const trustBundle = answer.trustBundle.filter(isAuthority).slice(0, MAX_AUTHORITIES);
+  const madeBy = (pem: string) => {
+    const ca = new X509Certificate(pem);
+    return certificate.checkIssued(ca) && certificate.verify(ca.publicKey);
+  };
+  const problem = !facts.spki.equals(own.spki)
+    ? 'the certificate is for another key'
+    : !trustBundle.some(madeBy)
+      ? 'the certificate was made by another identity'
+      : deviceIdOf(facts) !== identity.deviceId
+        ? 'the certificate names another device'
+        : null;
+  if (problem !== null) throw new PalyraError('PAIRING_PROOF_INVALID', { detail: problem });
+  assertWithin(own.now, facts);
+  const nodeEndpoints = answer.nodeEndpoints.filter((endpoint) => ENDPOINT.test(endpoint)).slice(0, MAX_ENDPOINTS);
+  return {
+    ...identity,
+    certificatePem: answer.certificate,
+    trustBundle,
+    nodeEndpoints: nodeEndpoints.length > 0 ? nodeEndpoints : identity.nodeEndpoints,
+  };
+}
+
+function isAuthority(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).ca;
+  } catch {
+    return false;
+  }
+}
+
 function isOtherAuthority(pem: string, ca: X509Certificate): boolean {
   try {
     const candidate = new X509Certificate(pem);

@@ -10,7 +10,7 @@ import { systemFs } from '../base/system-fs.js';
 import { lockNode } from './node-lock.js';
 
 /** What belongs to one pairing, in the order in which it goes: `identity.json` first, results that nobody will ask for any more last. */
-const PAIRING_FILES = ['identity.json', 'revoked.json', 'join.json'];
+const PAIRING_FILES = ['identity.json', 'revoked.json', 'join.json', 'device.key.next'];
 const OUTBOX_PREFIX = 'outbox.';
 const KEY_FILE = 'device.key';
 

@@ -16,10 +16,8 @@ import { Lifecycle } from '../base/lifecycle.js';
 import type { Log } from '../base/log.js';
 import { NODE_PROTOCOL } from '../base/model.js';
 import type { AskingChannel } from '../base/questions.js';
+import { skewWords } from '../base/time-words.js';
 import { fullJitterDelayMs, type Random } from '../base/random.js';
-import { readCertificate } from '../identity/certificate.js';
-import { exportKey } from '../identity/device-key.js';
-import { readNodeIdentity, readOrCreateDeviceKey, type NodeIdentity } from '../identity/material.js';
 import type { NodeFacts } from './capabilities/capability.js';
 import { BUILTIN_PLUGIN, Catalog, type SourcedRegistration } from './capabilities/catalog.js';
 import { DEFAULT_ASK_TIMEOUT_MS, toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
@@ -27,17 +25,22 @@ import { controlHandler } from './control-desk.js';
 import { serveHostStatus } from './control.js';
 import { Executor } from './executor.js';
 import { machineFacts } from './facts.js';
-import { watchForBetterLink } from './better-link.js';
+import { readCredentials } from './credentials.js';
 import { chosenLinks, type LinkFactory } from './link/chosen-link.js';
 import { assertTransportUsable, linkFactories } from './link/factories.js';
-import type { Registration } from './link/link.js';
+import { renewableLinks } from './link/renewable-links.js';
+import type { Registered } from './link/link.js';
+import { watchMachine } from './machine-watch.js';
 import { MediationDesk } from './mediation/desk.js';
 import { nobodyToAsk, type Mediator } from './mediator.js';
 import { lockNode } from './node-lock.js';
 import { Outbox } from './outbox.js';
 import { NodePolicy } from './policy.js';
+import { renewCertificate } from './renew.js';
+import { RenewalSchedule } from './renewal-schedule.js';
 import { clearRevoked, markRevoked } from './revocation.js';
-import { runSession, type SessionDeps, type SessionEnd } from './session.js';
+import { runRound, type RoundDeps } from './round.js';
+import type { SessionEnd } from './session.js';
 import { StatusBoard, type HostStatus } from './status.js';
 import { TransportChooser } from './transport-chooser.js';
 import { Worker } from './worker.js';
@@ -77,6 +80,16 @@ export function createNodeHost(options: NodeHostOptions, deps: NodeHostDeps): No
 
 /** Never sooner than this: a daemon that accepts and drops at once is not to be hammered. */
 const MIN_RETRY_MS = 50;
+/** How often the daemon is asked by the key alone before a refused certificate is taken for the end. */
+const KEY_TRIES = 3;
+
+/** What a daemon says once and for all to who asks for a certificate. */
+const FOR_GOOD: ReadonlySet<string> = new Set([
+  'NODE_REVOKED',
+  'CERTIFICATE_REVOKED',
+  'CERTIFICATE_EXPIRED',
+  'PAIRING_PROOF_INVALID',
+]);
 
 class Host implements NodeHost {
   readonly #config: NodeHostConfig;
@@ -85,6 +98,8 @@ class Host implements NodeHost {
   /** Ends the loop without grace: the journal failed. */
   readonly #fatal = new AbortController();
   #board: StatusBoard | null = null;
+  /** Ends the wait for the next try. */
+  #retryNow = new AbortController();
 
   constructor(config: NodeHostConfig, deps: NodeHostDeps) {
     this.#config = config;
@@ -118,9 +133,8 @@ class Host implements NodeHost {
     if (this.#deps.links === undefined) await assertTransportUsable(this.#config.transport);
     await ensurePrivateDirectory(stateDirectory);
     lifecycle.add('lock', await lockNode(stateDirectory));
-    const identity = await readNodeIdentity(stateDirectory);
-    if (identity === null) throw new PalyraError('NODE_NOT_PAIRED');
-    const key = await readOrCreateDeviceKey(stateDirectory);
+    const renewal = await this.#openRenewal();
+    const { identity } = renewal.credentials;
     const outboxDeps = {
       clock,
       random,
@@ -132,7 +146,6 @@ class Host implements NodeHost {
 
     const { catalog, failures } = Catalog.collect(this.#deps.registrations);
     for (const { plugin, message } of failures) log.warn('a capability was left out', { plugin, problem: message });
-    const facts = nodeFacts(identity, version);
     const executor = new Executor({ clock, log: log.scope('executor') }, { slots: credit });
     lifecycle.add('handlers', () => executor.abandonAll(new Error('The node stops')));
     const policy = await NodePolicy.open(stateDirectory, this.#config.approvals.allow);
@@ -141,7 +154,13 @@ class Host implements NodeHost {
       const definition = catalog.get(name);
       return definition !== undefined && policy.isOn(definition) ? definition : undefined;
     };
-    const node = () => ({ ...facts, name: this.status()?.name ?? facts.name });
+    const names = { deviceId: identity.deviceId, name: identity.name, daemonName: identity.daemonName };
+    const node = (): NodeFacts => ({
+      ...names,
+      name: this.status()?.name ?? names.name,
+      version,
+      certificateFingerprint: renewal.credentials.certificate.fingerprint,
+    });
     const worker = new Worker({
       clock,
       log: log.scope('dispatch'),
@@ -153,13 +172,12 @@ class Host implements NodeHost {
       allowed: (capability) => policy.patterns(capability),
     });
 
-    const names = { deviceId: identity.deviceId, name: identity.name, daemonName: identity.daemonName };
     const changed = (status: HostStatus) => {
       for (const listener of [...this.#listeners]) listener(status);
     };
-    const { certificatePem, trustBundle } = identity;
-    const material = { certificatePem, keyPem: exportKey(key), trustBundle };
-    const factories = this.#deps.links ?? linkFactories(material, { clock, random, log: log.scope('quic') });
+    const material = () => renewal.credentials.material;
+    const quic = { clock, random, log: log.scope('quic') };
+    const factories = this.#deps.links ?? renewableLinks(material, (now) => linkFactories(now, quic));
     const available = factories.map(({ transport }) => transport);
     const chooser = new TransportChooser({ clock, random }, { mode: this.#config.transport, available });
     const plugins = {
@@ -167,7 +185,13 @@ class Host implements NodeHost {
       failed: [...pluginFailures, ...failures].map(({ plugin, message }) => ({ name: plugin, message })),
     };
     const board = new StatusBoard(
-      { clock, running: () => worker.running, transport: () => chooser.view(), changed },
+      {
+        clock,
+        running: () => worker.running,
+        transport: () => chooser.view(),
+        certificate: () => renewal.view(),
+        changed,
+      },
       {
         pid: process.pid,
         version,
@@ -187,17 +211,36 @@ class Host implements NodeHost {
       bootId: random.bytes(16).toString('hex'),
       storeId: outbox.storeId,
       pluginFailures: [...pluginFailures, ...failures],
+      wallMs: () => clock.now(),
     };
     const channels = () => desk?.channels();
+    const stopWatching = watchMachine({ clock }, (what) => {
+      log.info('something happened to this machine; looking again', { what });
+      renewal.poke();
+      this.#retryNow.abort();
+    });
+    lifecycle.add('machine watch', async () => stopWatching());
+    const renewing = new AbortController();
+    const renewed = renewal.run(renewing.signal);
+    lifecycle.add('renewal', async () => {
+      renewing.abort(new PalyraError('CANCELLED'));
+      await renewed;
+    });
     return {
-      endpoints: identity.nodeEndpoints,
+      clock,
+      log,
+      credit,
+      timings: this.#config.timings,
+      renewal,
+      worker,
+      onRenewed: (listener) => renewal.onRenewed(listener),
+      onOnline: (registered) => this.#online(registered, board, renewal),
       session: { clock, log: log.scope('link'), connect, worker, outbox },
       registration: () => ({ ...lasting, facts: machineFacts(version, catalog, policy, channels()) }),
       onFactsChanged: factsListener(policy, desk),
       board,
       chooser,
       factories,
-      certificateFingerprint: facts.certificateFingerprint,
     };
   }
 
@@ -213,6 +256,34 @@ class Host implements NodeHost {
         mayWait: (capability) => wait[capability] ?? false,
       },
     );
+  }
+
+  async #openRenewal(): Promise<RenewalSchedule> {
+    const { stateDirectory, timings } = this.#config;
+    const { clock, random, log } = this.#deps;
+    const credentials = await readCredentials(stateDirectory);
+    if (credentials === null) throw new PalyraError('NODE_NOT_PAIRED');
+    const fixed = { stateDirectory, newKey: false, timeoutMs: timings.connectTimeoutMs };
+    return new RenewalSchedule(
+      {
+        clock,
+        random,
+        log: log.scope('identity'),
+        renew: async (how) => (await renewCertificate({ ...fixed, ...how }, { clock })).credentials,
+        read: () => readCredentials(stateDirectory).catch(() => null),
+      },
+      credentials,
+    );
+  }
+
+  #online(registered: Registered, board: StatusBoard, renewal: RenewalSchedule): void {
+    const { clock, log } = this.#deps;
+    void clearRevoked(this.#config.stateDirectory).catch(() => undefined);
+    const { daemonTimeMs = 0 } = registered;
+    const words = daemonTimeMs === 0 ? null : skewWords(clock.now() - daemonTimeMs);
+    board.clockIs(words);
+    if (words !== null) log.warn(`the clock of this machine is ${words} the daemon's`);
+    renewal.poke();
   }
 
   /** A full disk passes: what matters is refused meanwhile. After a failed write nothing can be promised any more. */
@@ -232,11 +303,12 @@ class Host implements NodeHost {
     };
     stop.addEventListener('abort', onStop, { once: true });
     while (!stop.aborted) {
-      const end = await this.#round(parts, stop);
+      const end = await this.#round(parts, stop, attempts);
       if (stop.aborted) break;
       if (end.verdict === 'final') {
         const revoked = end.error ?? new PalyraError('NODE_REVOKED');
-        await markRevoked(this.#config.stateDirectory, parts.certificateFingerprint, revoked.reason, clock.now());
+        const { fingerprint } = parts.renewal.credentials.certificate;
+        await markRevoked(this.#config.stateDirectory, fingerprint, revoked.reason, clock.now());
         throw revoked;
       }
       if ((end.onlineMs ?? 0) >= timings.stableAfterMs) attempts = 0;
@@ -256,9 +328,10 @@ class Host implements NodeHost {
         nextTryInMs: Math.round(delayMs),
       });
       parts.board.waiting(end.verdict === 'conflict' ? 'conflict' : 'offline', { attempts, delayMs, error: end.error });
-      await sleep(clock, delayMs, stop).catch(() => undefined);
+      this.#retryNow = new AbortController();
+      await sleep(clock, delayMs, AbortSignal.any([stop, this.#retryNow.signal])).catch(() => undefined);
     }
-    await this.#finishRuns(parts.session.worker, graceUntil - clock.monotonic());
+    await this.#finishRuns(parts.worker, graceUntil - clock.monotonic());
   }
 
   /** Without a link nothing can be confirmed, but what finishes now need not be run again. */
@@ -269,57 +342,40 @@ class Host implements NodeHost {
     await sleep(this.#deps.clock, graceMs, finished.signal).catch(() => undefined);
   }
 
-  /** Every endpoint in order, until one was online or says something that the others would say too. */
-  async #round(
-    { endpoints, session, registration, onFactsChanged, board, chooser, factories }: Parts,
-    stop: AbortSignal,
-  ): Promise<SessionEnd> {
-    const { clock, log } = this.#deps;
-    const { credit, timings } = this.#config;
-    let end: SessionEnd = { onlineMs: null, verdict: 'retry', error: null };
-    for (const endpoint of endpoints) {
-      board.connecting(endpoint);
-      let stopSettling = () => {};
-      let stopWatching = () => {};
-      const change = new AbortController();
-      end = await runSession(session, {
-        endpoint,
-        registration,
-        onFactsChanged,
-        credit,
-        timings,
-        stop,
-        change: change.signal,
-        onOnline: (registered) => {
-          void clearRevoked(this.#config.stateDirectory).catch(() => undefined);
-          const { used: transport, why } = chooser.view();
-          log.info('online', { endpoint, transport, why, daemon: registered.daemonName, name: registered.name });
-          board.online(registered);
-          stopWatching = watchForBetterLink(
-            { clock, log, chooser, factories },
-            { endpoint, registration, timeoutMs: timings.connectTimeoutMs, onBetter: () => change.abort() },
-          );
-          stopSettling = clock.schedule(timings.stableAfterMs, () => board.settled());
-        },
-        onRoundTrip: (rttMs) => board.roundTrip(rttMs),
-      });
-      stopSettling();
-      stopWatching();
-      if (end.onlineMs !== null || end.verdict !== 'retry') break;
+  /** A round with a certificate that can be used, or the reason why there is none. */
+  async #round(parts: Parts, stop: AbortSignal, attempts: number): Promise<SessionEnd> {
+    const { renewal } = parts;
+    await renewal.reload();
+    if (renewal.isExpired) {
+      const failed = await this.#renewFirst(renewal, { byKey: false, signal: stop });
+      if (failed !== null) return failed;
     }
-    return end;
+    const end = await runRound(parts, { endpoints: renewal.credentials.identity.nodeEndpoints, stop });
+    if (end.error?.reason !== 'CERTIFICATE_REVOKED' || stop.aborted || this.#deps.links !== undefined) return end;
+    // The answer to a renewal was lost, or this machine was away for long: the key still tells who it is.
+    const failed = await this.#renewFirst(renewal, { byKey: true, signal: stop });
+    if (failed === null) return { ...end, verdict: 'retry' };
+    return failed.verdict === 'retry' && attempts < KEY_TRIES ? failed : end;
+  }
+
+  /** Null when there is a new certificate. */
+  async #renewFirst(
+    renewal: RenewalSchedule,
+    how: { readonly byKey: boolean; readonly signal: AbortSignal },
+  ): Promise<SessionEnd | null> {
+    try {
+      await renewal.renewNow(how);
+      return null;
+    } catch (cause) {
+      const error = PalyraError.from(cause);
+      return { onlineMs: null, verdict: FOR_GOOD.has(error.reason) ? 'final' : 'retry', error };
+    }
   }
 }
 
-interface Parts {
-  readonly endpoints: readonly string[];
-  readonly session: SessionDeps;
-  readonly registration: () => Registration;
-  readonly onFactsChanged: (listener: () => void) => () => void;
-  readonly board: StatusBoard;
-  readonly chooser: TransportChooser;
-  readonly factories: readonly LinkFactory[];
-  readonly certificateFingerprint: string;
+interface Parts extends RoundDeps {
+  readonly renewal: RenewalSchedule;
+  readonly worker: Worker;
 }
 
 /** What is on here, or whom one could ask, is another than it was. */
@@ -336,15 +392,5 @@ function factsListener(policy: NodePolicy, desk: MediationDesk | null) {
       }),
     ];
     return () => stops.forEach((stop) => stop?.());
-  };
-}
-
-function nodeFacts(identity: NodeIdentity, version: string): NodeFacts {
-  return {
-    deviceId: identity.deviceId,
-    name: identity.name,
-    daemonName: identity.daemonName,
-    version,
-    certificateFingerprint: readCertificate(identity.certificatePem).fingerprint,
   };
 }

@@ -41,6 +41,10 @@ export interface SessionOptions {
   readonly stop: AbortSignal;
   /** Ends it at once, because a better link can be had: what is under way goes on over that one. */
   readonly change: AbortSignal;
+  /** From then on it neither hears nor says anything: another session has said hello, and ends this one when it is welcome. */
+  readonly mute?: AbortSignal;
+  /** Called right before it says hello. */
+  readonly onHello?: () => void;
   readonly onOnline: (registered: Registered) => void;
   readonly onRoundTrip: (rttMs: number) => void;
 }
@@ -70,6 +74,7 @@ class Session {
   #heardAt = 0;
   #beatAskedAt: number | null = null;
   #stopTimer: () => void = () => {};
+  #muted = false;
 
   constructor(deps: SessionDeps, options: SessionOptions) {
     this.#deps = deps;
@@ -79,7 +84,8 @@ class Session {
 
   async run(): Promise<SessionEnd> {
     const { worker, clock } = this.#deps;
-    const { stop, change } = this.#options;
+    const { stop, change, mute } = this.#options;
+    const onMute = () => this.#mute();
     const onStop = () => void this.#stop();
     const onChange = () => this.#end({ verdict: 'change', error: null });
     let unlisten = () => {};
@@ -89,6 +95,7 @@ class Session {
       stop.addEventListener('abort', onStop, { once: true });
       change.addEventListener('abort', onChange, { once: true });
       unlisten = this.#options.onFactsChanged(() => void this.#registerAgain());
+      mute?.addEventListener('abort', onMute, { once: true });
       this.#greet();
       const end = await this.#ended.promise;
       return { ...end, onlineMs: this.#onlineSince === null ? null : clock.monotonic() - this.#onlineSince };
@@ -99,8 +106,9 @@ class Session {
       stop.removeEventListener('abort', onStop);
       change.removeEventListener('abort', onChange);
       unlisten();
+      mute?.removeEventListener('abort', onMute);
       this.#stopTimer();
-      worker.detach();
+      if (!this.#muted) worker.detach();
       this.#link.destroy();
     }
   }
@@ -121,7 +129,8 @@ class Session {
     if (this.#registering) return;
     this.#registering = true;
     try {
-      while (this.#factsChanged) {
+      // A muted session has a successor, which says it.
+      while (this.#factsChanged && !this.#muted) {
         this.#factsChanged = false;
         await this.#register();
       }
@@ -136,6 +145,7 @@ class Session {
     const { worker, outbox, clock } = this.#deps;
     const { credit, timings, endpoint } = this.#options;
     const { bootId, storeId, protocol, facts } = this.#options.registration();
+    this.#options.onHello?.();
     this.#stopTimer = clock.schedule(timings.connectTimeoutMs, () => this.#end(verdictOn(silent(endpoint))));
     this.#stream = this.#link.open(
       {
@@ -156,6 +166,7 @@ class Session {
   }
 
   #receive(message: DownMessage): void {
+    if (this.#muted) return;
     this.#heardAt = this.#deps.clock.monotonic();
     switch (message.kind) {
       case 'welcome':
@@ -215,6 +226,7 @@ class Session {
   }
 
   #send(message: UpMessage): void {
+    if (this.#muted) return;
     if (message.kind === 'progress' && this.#stream!.congested) return;
     this.#stream!.send(message);
   }
@@ -222,7 +234,7 @@ class Session {
   /** Lets handlers finish and their results be confirmed, within the grace period; then says goodbye. */
   async #stop(): Promise<void> {
     const stopped = { verdict: 'stopped', error: null } as const;
-    if (this.#onlineSince === null) {
+    if (this.#onlineSince === null || this.#muted) {
       this.#end(stopped);
       return;
     }
@@ -236,6 +248,13 @@ class Session {
     this.#stream!.finish();
     await this.#ended.promise;
     stopGoodbye();
+  }
+
+  #mute(): void {
+    this.#muted = true;
+    this.#stopTimer();
+    this.#deps.worker.detach();
+    if (this.#options.stop.aborted) this.#end({ verdict: 'stopped', error: null });
   }
 
   #superseded(bootId: string): Omit<SessionEnd, 'onlineMs'> {
@@ -263,6 +282,8 @@ function verdictOn(error: PalyraError): Omit<SessionEnd, 'onlineMs'> {
     case 'NODE_REVOKED':
     case 'CERTIFICATE_REVOKED':
       return { verdict: 'final', error };
+    case 'NODE_CONFLICT':
+      return { verdict: 'conflict', error };
     case 'PROTOCOL_UNSUPPORTED':
     case 'MESSAGE_INVALID':
     case 'DEVICE_MISMATCH':

@@ -1,6 +1,7 @@
 /** What a running node says about itself: to the terminal it runs in, and through `control.ts` to `palyra node status`. Memory only. */
 import { toTimestamp, type Clock } from '../base/clock.js';
 import type { PalyraError, Reason } from '../base/errors.js';
+import type { RenewalView } from './renewal-schedule.js';
 import type { TransportView } from './transport-chooser.js';
 
 export type HostState = 'connecting' | 'online' | 'offline' | 'stopping' | 'conflict';
@@ -18,11 +19,16 @@ export interface HostStatus {
   readonly transport: TransportView;
   /** From the last heartbeat on this link to the beat that answers it: the same measure over every transport, the daemon's part included. */
   readonly rttMs: number | null;
+  /** Answers of the daemon to heartbeats, since this process began. */
+  readonly beats: number;
   /** Rounds over the endpoints since the last good link. */
   readonly attempts: number;
   readonly nextTryAt: string | null;
   /** Why it is not online, or why it last was not. */
   readonly lastError: { readonly reason: Reason; readonly message: string } | null;
+  readonly certificate: RenewalView;
+  /** How far the clock here is from the daemon's, in words; null when that does not matter. */
+  readonly clock: string | null;
   readonly capabilities: readonly string[];
   readonly plugins: PluginsView;
   /** Dispatches at work now. */
@@ -50,15 +56,18 @@ export class StatusBoard {
   readonly #clock: Clock;
   readonly #running: () => number;
   readonly #transport: () => TransportView;
+  readonly #certificate: () => RenewalView;
   readonly #changed: (status: HostStatus) => void;
   #facts: StatusFacts;
   #state: HostState = 'connecting';
   #since: number;
   #endpoint: string | null = null;
   #rttMs: number | null = null;
+  #beats = 0;
   #attempts = 0;
   #nextTryAt: number | null = null;
   #lastError: PalyraError | null = null;
+  #clockWords: string | null = null;
 
   /** `changed` is told every change of state, not each round trip. */
   constructor(
@@ -66,6 +75,7 @@ export class StatusBoard {
       readonly clock: Clock;
       readonly running: () => number;
       readonly transport: () => TransportView;
+      readonly certificate: () => RenewalView;
       readonly changed: (status: HostStatus) => void;
     },
     facts: StatusFacts,
@@ -73,6 +83,7 @@ export class StatusBoard {
     this.#clock = deps.clock;
     this.#running = deps.running;
     this.#transport = deps.transport;
+    this.#certificate = deps.certificate;
     this.#changed = deps.changed;
     this.#facts = facts;
     this.#since = deps.clock.now();
@@ -91,9 +102,12 @@ export class StatusBoard {
       daemon: { name: daemonName, endpoint: this.#endpoint },
       transport: this.#transport(),
       rttMs: this.#rttMs,
+      beats: this.#beats,
       attempts: this.#attempts,
       nextTryAt: toTimestamp(this.#nextTryAt),
       lastError: error === null ? null : { reason: error.reason, message: error.message },
+      certificate: this.#certificate(),
+      clock: this.#clockWords,
       capabilities: capabilities(),
       plugins,
       running: this.#running(),
@@ -113,7 +127,13 @@ export class StatusBoard {
     this.#enter('online');
   }
 
+  /** What the daemon's time says about the clock here: "7 minutes ahead of". */
+  clockIs(words: string | null): void {
+    this.#clockWords = words;
+  }
+
   roundTrip(rttMs: number): void {
+    this.#beats += 1;
     this.#rttMs = Math.round(rttMs * 10) / 10;
   }
 

@@ -5,6 +5,7 @@
  * the mailbox's earliest deadline; nothing is polled. Only `runtime/` uses this class.
  */
 import { Committer } from './committer.js';
+import { Clones } from './clones.js';
 import type { Downtime } from './downtime.js';
 import { EventLog } from './events.js';
 import { Links } from './links.js';
@@ -49,6 +50,7 @@ export class RuntimeCore {
   readonly registry = new Registry();
   readonly pending = new PendingRequests();
   readonly links = new Links();
+  readonly clones = new Clones();
   readonly mailbox: Mailbox;
   readonly waiters: Waiters;
   readonly heartbeatMs: number;

@@ -20,7 +20,7 @@ import type { JoinRecord } from '../base/requests.js';
 export type InventoryAction =
   'invoke' | 'queue' | 'wait' | 'rename' | 'label' | 'revoke' | 'restore' | 'remove' | 'approve' | 'reject';
 
-export type WarningCode = 'certificate-expiring' | 'outdated' | 'offline-long' | 'outcome-unknown';
+export type WarningCode = 'certificate-expiring' | 'outdated' | 'offline-long' | 'outcome-unknown' | 'identity-copied';
 
 export interface InventoryRow {
   readonly kind: 'node' | 'request';
@@ -142,6 +142,11 @@ export class Inventory {
   #warnings(view: NodeView, unknown: number): InventoryRow['warnings'] {
     if (view.trust === 'revoked') return [];
     const warnings: { code: WarningCode; message: string }[] = [];
+    if (view.presence === 'conflict') {
+      const from = this.#core.links.get(view.id)?.rival?.address ?? 'another address';
+      const message = `another machine at ${from} has a copy of its identity; there: palyra node reset --new-identity`;
+      warnings.push({ code: 'identity-copied', message });
+    }
     const days = view.certificate?.daysLeft ?? 0;
     if (days < CERTIFICATE_SOON_DAYS) {
       const message = days < 0 ? `the certificate expired ${-days} d ago` : `the certificate ends in ${days} d`;
@@ -178,7 +183,7 @@ function nameOf({ requestedName, facts }: JoinRecord): string {
 
 function actionsOf(view: NodeView, restorable: boolean): InventoryAction[] {
   if (view.trust === 'revoked') return ['rename', 'label', ...(restorable ? (['restore'] as const) : []), 'remove'];
-  const reachable = view.presence === 'online' || view.presence === 'late';
+  const reachable = view.presence === 'online' || view.presence === 'late' || view.presence === 'conflict';
   const able = view.capabilities.length > 0;
   return [
     ...(able && reachable ? (['invoke'] as const) : []),

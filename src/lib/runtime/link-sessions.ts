@@ -59,15 +59,24 @@ export async function openLink(
 ): Promise<LinkSession> {
   commonProtocol(hello.protocol);
   const tx = core.begin();
-  const node = core.registry.authenticate(core.tables, caller.nodeId, caller.serial, tx.now.wall);
+  const known = core.registry.authenticate(core.tables, caller.nodeId, caller.serial, tx.now.wall);
+  const { bootId, storeId } = hello;
+  if (
+    core.clones.holds(core.links.get(known.id), { bootId, storeId, address: caller.address }, tx.now, core.heartbeatMs)
+  ) {
+    throw new PalyraError('NODE_CONFLICT', { detail: `"${known.name}" is connected from another machine or process` });
+  }
+  const node = core.registry.used(tx, known, caller.serial);
   const link: OpenLink = {
     nodeId: node.id,
     epoch,
-    bootId: hello.bootId,
+    bootId,
+    storeId,
     sink,
     address: caller.address,
     lastHeardAt: tx.now.mono,
     saidGoodbye: false,
+    rival: null,
   };
   core.links.take(link);
   tx.setVolatile('nodes', node.id, {

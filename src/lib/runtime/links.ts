@@ -4,6 +4,7 @@
  */
 import type { DownMessage } from '../base/link-messages.js';
 import type { LinkTransport } from '../base/model.js';
+import type { Rival } from './clones.js';
 
 /** Where messages for a node go; implemented by the carriers (gRPC stream, long poll, QUIC). */
 export interface LinkSink {
@@ -18,11 +19,14 @@ export interface OpenLink {
   readonly nodeId: string;
   readonly epoch: number;
   readonly bootId: string;
+  readonly storeId: string;
   readonly sink: LinkSink;
   readonly address: string;
   /** Monotonic milliseconds. */
   lastHeardAt: number;
   saidGoodbye: boolean;
+  /** Another machine that says it is this one. */
+  rival: Rival | null;
 }
 
 export class Links {

@@ -3,19 +3,27 @@
  *
  *   online      link open, heartbeat within 2 intervals            late         link open, 2 to 4 intervals silent
  *   offline     said goodbye (stopped), or gone without (lost)     never-seen   paired, never connected
+ *   conflict    two machines use its identity: one is connected, the other is held back
  *   asking      a request to join waits for a person
  *   revoked     trust withdrawn                                    expired      certificate past its grace period
  */
 import type { NodeRecord, Presence, PresenceReason } from '../base/model.js';
+import { isContested, type Rival } from './clones.js';
 import type { JoinRecord } from '../base/requests.js';
 
 /** What is known of an open link. Times are monotonic milliseconds. */
 export interface LinkState {
   readonly lastHeardAt: number;
+  readonly rival?: Rival | null;
 }
 
 /** A certificate may be renewed with the same key this long after it expired; then the node must pair again. 30 days. */
 export const RENEWAL_GRACE_MS = 30 * 86_400_000;
+
+/** Wall milliseconds. */
+export function renewableUntil(node: NodeRecord): number {
+  return node.certificates.reduce((latest, { notAfter }) => Math.max(latest, notAfter), 0) + RENEWAL_GRACE_MS;
+}
 
 export interface PresenceFacts {
   readonly presence: Presence;
@@ -42,13 +50,14 @@ export function presenceOf(
   if (node.trust === 'revoked')
     return { presence: 'revoked', reason: null, since: node.removedAt ?? node.revokedAt ?? null };
   if (link !== null) {
+    if (isContested(link, now.mono)) return { presence: 'conflict', reason: null, since: node.connectedAt };
     const silentMs = now.mono - link.lastHeardAt;
     if (silentMs <= 2 * heartbeatMs) return { presence: 'online', reason: null, since: node.connectedAt };
     if (silentMs <= 4 * heartbeatMs) return { presence: 'late', reason: null, since: node.lastSeenAt };
     return { presence: 'offline', reason: 'lost', since: node.lastSeenAt };
   }
-  const newest = node.certificates.reduce((latest, certificate) => Math.max(latest, certificate.notAfter), 0);
-  if (newest + RENEWAL_GRACE_MS < now.wall) return { presence: 'expired', reason: null, since: newest };
+  const until = renewableUntil(node);
+  if (until < now.wall) return { presence: 'expired', reason: null, since: until - RENEWAL_GRACE_MS };
   if (node.connectedAt === null) return { presence: 'never-seen', reason: null, since: node.pairedAt };
   return node.disconnectReason === 'stopped'
     ? { presence: 'offline', reason: 'stopped', since: node.disconnectedAt }

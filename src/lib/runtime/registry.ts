@@ -11,6 +11,8 @@ import type { Transaction } from './transaction.js';
 
 /** A replaced certificate is accepted this long, so that a renewal whose answer was lost does not lock the node out. */
 export const ROTATION_GRACE_MS = 10 * 60_000;
+/** Certificates of one node that may be accepted at once; a node that renews more often than it uses what it gets loses the oldest. */
+export const MAX_CERTIFICATES = 8;
 
 export interface NewNode {
   readonly id: string;
@@ -124,13 +126,27 @@ export class Registry {
     return record;
   }
 
-  /** A new certificate for a known device key: same name, labels and grants. The old ones end after the grace. */
-  renew(tx: Transaction, node: NodeRecord, certificate: CertificateRecord): NodeRecord {
+  /**
+   * A new certificate for a known device: same name, labels and grants. The old ones end after the grace. `keyFingerprint` names the key it is for, when
+   * that is a new one; the caller has made sure that nobody else has it.
+   */
+  renew(tx: Transaction, node: NodeRecord, certificate: CertificateRecord, keyFingerprint?: string): NodeRecord {
     const acceptedUntil = tx.now.wall + ROTATION_GRACE_MS;
     const kept = node.certificates
       .filter((old) => old.acceptedUntil === null || old.acceptedUntil > tx.now.wall)
       .map((old) => ({ ...old, acceptedUntil: Math.min(old.acceptedUntil ?? acceptedUntil, acceptedUntil) }));
-    return tx.set('nodes', node.id, { certificates: [...kept, certificate] });
+    const certificates = [...kept.slice(1 - MAX_CERTIFICATES), certificate];
+    if (keyFingerprint === undefined || keyFingerprint === node.keyFingerprint)
+      return tx.set('nodes', node.id, { certificates });
+    if (this.#byKey.get(node.keyFingerprint) === node.id) this.#byKey.delete(node.keyFingerprint);
+    this.#byKey.set(keyFingerprint, node.id);
+    return tx.set('nodes', node.id, { certificates, keyFingerprint });
+  }
+
+  /** The newest certificate is in use: the ones it replaced are no longer accepted. */
+  used(tx: Transaction, node: NodeRecord, serial: string): NodeRecord {
+    if (node.certificates.length < 2 || node.certificates.at(-1)!.serial !== serial) return node;
+    return tx.set('nodes', node.id, { certificates: node.certificates.slice(-1) });
   }
 
   /** Writes what the machine reports about itself, when it differs. Name, labels, purpose and grants are not its to change. */
@@ -196,20 +212,24 @@ export class Registry {
    * serial is unknown or was replaced longer ago than the grace.
    */
   authenticate(tables: Tables, deviceId: string, serial: string, wall: number): NodeRecord {
-    const node = tables.nodes.get(deviceId);
-    if (node === undefined)
-      throw new PalyraError('CERTIFICATE_REVOKED', { detail: 'the daemon does not know this device' });
-    if (node.trust === 'revoked') {
-      throw new PalyraError('NODE_REVOKED', {
-        detail: `"${node.name}" was ${node.removedAt === null ? 'revoked' : 'removed'}`,
-        details: { node: node.name },
-      });
-    }
+    const node = this.trusted(tables, deviceId);
     const certificate = node.certificates.find((candidate) => candidate.serial === serial);
     if (certificate === undefined || (certificate.acceptedUntil !== null && certificate.acceptedUntil <= wall)) {
       throw new PalyraError('CERTIFICATE_REVOKED', { detail: 'the certificate was replaced or withdrawn' });
     }
     return node;
+  }
+
+  /** The device, as long as it is trusted. Throws NODE_REVOKED, and CERTIFICATE_REVOKED for one that nobody knows. */
+  trusted(tables: Tables, deviceId: string): NodeRecord {
+    const node = tables.nodes.get(deviceId);
+    if (node === undefined)
+      throw new PalyraError('CERTIFICATE_REVOKED', { detail: 'the daemon does not know this device' });
+    if (node.trust !== 'revoked') return node;
+    throw new PalyraError('NODE_REVOKED', {
+      detail: `"${node.name}" was ${node.removedAt === null ? 'revoked' : 'removed'}`,
+      details: { node: node.name },
+    });
   }
 
   #dropName(name: string): void {

@@ -27,8 +27,8 @@ import { Inventory } from './inventory.js';
 import { Overview } from './overview.js';
 import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
-import { usableCapabilities } from './registry.js';
 import { removeNode } from './removal.js';
+import { Renewals } from './renewals.js';
 import { shortId } from './short-id.js';
 import type { StoreStatus } from './state.js';
 import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
@@ -51,6 +51,8 @@ export class NodeRuntime {
   readonly grants: Grants;
   /** Trust withdrawn, given back, and machines that nobody sees any more. */
   readonly trust: Trust;
+  /** New certificates for paired machines. */
+  readonly renewals: Renewals;
   /** Every device in one list, with what can be done about it. */
   readonly inventory: Inventory;
   /** Operators, their sessions and tokens. */
@@ -73,6 +75,7 @@ export class NodeRuntime {
     this.grants = new Grants(core);
     this.access = new Access(core);
     this.trust = new Trust(core);
+    this.renewals = new Renewals(core);
     this.inventory = new Inventory(core);
     this.#upkeep = new Upkeep(core, this.access);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
@@ -273,12 +276,6 @@ export class NodeRuntime {
   /** The name of a node, removed ones included; its id when it is not known. */
   nodeName(nodeId: string): string {
     return this.#core.tables.nodes.get(nodeId)?.name ?? nodeId;
-  }
-
-  /** What the node needs beside its certificate. */
-  pairedNode(nodeId: string): { name: string; grantedCapabilities: string[] } {
-    const node = this.#core.node(nodeId);
-    return { name: node.name, grantedCapabilities: usableCapabilities(node) };
   }
 
   // ── Dispatches ─────────────────────────────────────────────────────────────

@@ -48,6 +48,8 @@ export function nodeSummary(
     counts.total++;
     const { presence } = presenceOf(node, context.linkOf(node.id), context.now, context.heartbeatMs);
     if (presence === 'online' || presence === 'late' || presence === 'revoked') counts[presence]++;
+    // It is connected; that another machine wants to be is told beside it.
+    else if (presence === 'conflict') counts.online++;
     else counts.offline++;
   }
   return counts;

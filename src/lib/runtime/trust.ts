@@ -104,7 +104,7 @@ export class Trust {
   #unseen(node: NodeRecord, tx: Transaction): { node: NodeRecord; unseenMs: number; daemonDownMs: number }[] {
     const core = this.#core;
     const { presence } = presenceOf(node, core.links.get(node.id), tx.now, core.heartbeatMs);
-    if (presence === 'online' || presence === 'late') return [];
+    if (presence === 'online' || presence === 'late' || presence === 'conflict') return [];
     const since = Math.max(node.lastSeenAt ?? 0, node.disconnectedAt ?? 0, node.pairedAt);
     const daemonDownMs = downMsSince(core.downtimes(), since, tx.now.wall);
     return [{ node, unseenMs: Math.max(0, tx.now.wall - since - daemonDownMs), daemonDownMs }];

@@ -78,6 +78,7 @@ describe('the node service', () => {
           facts: fromFacts(TEST_FACTS),
           bootId: HELLO.bootId,
           storeId: HELLO.storeId,
+          nodeTimeMs: 0,
           pluginFailures: [],
           ...more,
         },
@@ -206,6 +207,7 @@ describe('the node service', () => {
         bootId: '',
         storeId: '',
         pluginFailures: [],
+        nodeTimeMs: 0,
       };
       return request;
     };

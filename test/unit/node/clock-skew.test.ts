@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 
-import { assertSameTime, assertWithin, inWords, MAX_SKEW_MS } from '../../../src/lib/node/clock-skew.js';
+import { inWords, MAX_SKEW_MS } from '../../../src/lib/base/time-words.js';
+import { assertSameTime, assertWithin } from '../../../src/lib/node/clock-skew.js';
 
 describe('naming a wrong clock', () => {
   it('accepts what is up to five minutes off and refuses more, either way', () => {

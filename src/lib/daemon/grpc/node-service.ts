@@ -14,8 +14,9 @@ import {
   type RegisterNodeResponse,
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 import type { DeviceCaller } from '../caller.js';
-import { registerNode } from '../registration.js';
 import type { NodePlugins } from '../node-plugins.js';
+import { registerNode } from '../registration.js';
+import type { RenewalDesk } from '../renewal-desk.js';
 import type { RpcContext, RpcGate } from './gate.js';
 import { NodeLink, type NodeCall } from './node-link.js';
 import { PollSessions } from './poll-sessions.js';
@@ -27,6 +28,7 @@ export interface NodeServiceDeps {
   readonly gate: RpcGate;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink'>;
   readonly plugins: NodePlugins;
+  readonly renewals: Pick<RenewalDesk, 'rotate' | 'leave'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -57,7 +59,7 @@ export class NodeService {
   }
 
   get handlers(): NodeServiceServer {
-    const { gate } = this.#deps;
+    const { gate, renewals } = this.#deps;
     return {
       registerNode: gate.unary(NodeServiceService.registerNode.path, (request, context) =>
         this.#register(request, context),
@@ -68,6 +70,12 @@ export class NodeService {
       completeCapability: gate.unary(NodeServiceService.completeCapability.path, (request, context, onCancelled) =>
         this.#polled.complete(deviceOf(context), request, onCancelled),
       ),
+      rotateDeviceCertificate: gate.unary(NodeServiceService.rotateDeviceCertificate.path, (request, context) =>
+        renewals.rotate(deviceOf(context), request),
+      ),
+      revokeDevicePairing: gate.unary(NodeServiceService.revokeDevicePairing.path, async (_request, context) => ({
+        name: await renewals.leave(deviceOf(context)),
+      })),
       streamNodeEvents: (call) => {
         try {
           this.#stream(call);
@@ -85,8 +93,8 @@ export class NodeService {
     assertNodeMadeId('boot_id', request.bootId);
     assertNodeMadeId('store_id', request.storeId);
     const report = { facts: toFacts(request.facts), protocol: request.protocol ?? { min: 0, max: 0 } };
-    const { pluginFailures } = request;
-    return registerNode(this.#deps, this.#daemon, caller, { ...report, pluginFailures });
+    const { pluginFailures, nodeTimeMs } = request;
+    return registerNode(this.#deps, this.#daemon, caller, { ...report, pluginFailures, nodeTimeMs });
   }
 
   #stream(call: NodeCall): void {

@@ -21,6 +21,7 @@ import { NODE_NAME } from '../../wire/http/schemas.js';
 import type { AuditActor, AuditTarget } from '../../base/audit-chain.js';
 import type { Attempted, Auditor } from '../auditor.js';
 import type { PairingDesk } from '../pairing-desk.js';
+import type { RenewalDesk } from '../renewal-desk.js';
 import type { RpcGate } from './gate.js';
 
 const STATES: Readonly<Record<ApprovalState, PairingState>> = {
@@ -43,6 +44,7 @@ const NOTHING = Buffer.alloc(0);
 export interface PairingServiceDeps {
   readonly gate: RpcGate;
   readonly desk: PairingDesk;
+  readonly renewals: Pick<RenewalDesk, 'renewByKey'>;
   readonly auditor: Auditor;
   readonly runtime: Pick<NodeRuntime, 'approval' | 'approvals' | 'awaitApproval' | 'nodeDetails' | 'durable'>;
   readonly clock: Clock;
@@ -76,7 +78,7 @@ export class PairingService {
   }
 
   get handlers(): PairingServiceServer {
-    const { gate, desk, auditor, runtime, clock } = this.#deps;
+    const { gate, desk, renewals, auditor, runtime, clock } = this.#deps;
     return {
       beginPairingSession: gate.unary(
         PairingServiceService.beginPairingSession.path,
@@ -138,6 +140,9 @@ export class PairingService {
         await runtime.durable();
         return { requestId: id, state: STATES[state], expiresAtMs: expiresAt, message: '', material: undefined };
       }),
+      renewDeviceCertificate: gate.unary(PairingServiceService.renewDeviceCertificate.path, (request, { connection }) =>
+        renewals.renewByKey(request.deviceId, connection.address, request),
+      ),
       awaitPairingMaterial: (call) => {
         this.#await(call).then(
           () => call.end(),

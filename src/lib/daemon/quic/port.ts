@@ -2,7 +2,7 @@
  * The nodes' port over UDP: the same addresses and the same number as over TCP, mutual TLS with certificates of our CA, and the allow list before any
  * byte of a stream. It stands beside the TCP port and never in its way: where it cannot be opened the daemon goes on without it and says why.
  *
- * A certificate that was taken back, or has expired, ends its open connections; TLS does not look at it again.
+ * A certificate that was taken back, was replaced, or has expired, ends its open connections; TLS does not look at it again.
  */
 import { sleep, type Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
@@ -116,12 +116,15 @@ export class QuicPort {
     for (const each of this.#servers.values()) each.updateTls(this.#tls);
   }
 
-  /** Ends connections whose certificate has expired. Called by the ticker. */
+  /** Ends connections whose certificate has expired, or is no longer on the allow list since another one took its place. Called by the ticker. */
   closeExpired(now: number): void {
     for (const server of this.#servers.values()) {
       for (const { connection } of server.connections()) {
-        if ((this.#devices.get(connection)?.notAfter ?? Infinity) <= now)
-          connection.close(QUIC_PROTOCOL_CLOSE.NOT_ALLOWED, 'the certificate has expired');
+        const device = this.#devices.get(connection);
+        if (device === undefined) continue;
+        if (device.notAfter <= now) connection.close(QUIC_PROTOCOL_CLOSE.NOT_ALLOWED, 'the certificate has expired');
+        else if (this.#isReplaced(device, connection.remote.host))
+          connection.close(QUIC_PROTOCOL_CLOSE.NOT_ALLOWED, 'the certificate was replaced');
       }
     }
   }
@@ -170,6 +173,16 @@ export class QuicPort {
     } catch (error) {
       const { reason } = PalyraError.from(error, 'CERTIFICATE_REVOKED');
       throw new PalyraError('PERMISSION_DENIED', { detail: reason, cause: error });
+    }
+  }
+
+  /** A device whose trust was withdrawn is told so first, by `#closeRevoked`. */
+  #isReplaced(device: PresentedDevice, host: string): boolean {
+    try {
+      this.#authenticate(device, host);
+      return false;
+    } catch (error) {
+      return PalyraError.from(error).reason === 'CERTIFICATE_REVOKED';
     }
   }
 

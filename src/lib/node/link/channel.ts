@@ -70,7 +70,6 @@ const NETWORK_FAILURES: readonly (readonly [RegExp, string])[] = [
   [/ECONNREFUSED/, 'the connection was refused'],
   [/ETIMEDOUT|Deadline exceeded|DEADLINE_EXCEEDED/i, 'it did not answer in time'],
   [/EHOSTUNREACH|ENETUNREACH/, 'there is no route to it'],
-  [/certificate has expired|not yet valid/i, 'its certificate is not valid at the time of the clock here'],
   [/ECONNRESET|socket hang up|closed|disconnected/i, 'the connection was cut'],
 ];
 const WRONG_IDENTITY =
@@ -86,6 +85,10 @@ export function toLinkError(error: unknown, endpoint: string): PalyraError {
       detail: `another daemon answers at ${endpoint}`,
       cause: error,
     });
+  }
+  if (/certificate has expired|not yet valid/i.test(text)) {
+    const detail = `at the time of the clock here the certificate of ${endpoint} is not valid`;
+    return new PalyraError('CLOCK_SKEW', { detail, cause: error });
   }
   const what = NETWORK_FAILURES.find(([pattern]) => pattern.test(text))?.[1] ?? 'the connection failed';
   return new PalyraError('DAEMON_UNREACHABLE', { detail: `${endpoint}: ${what}`, cause: error });

@@ -20,6 +20,8 @@ export interface Registration {
   readonly bootId: string;
   readonly storeId: string;
   readonly pluginFailures: readonly PluginFailure[];
+  /** Wall time here, told to the daemon so that it can name a clock that is off. */
+  readonly wallMs?: () => number;
 }
 
 export interface Registered {
@@ -30,6 +32,8 @@ export interface Registered {
   readonly grantedCapabilities: readonly string[];
   readonly daemonName: string;
   readonly daemonVersion: string;
+  /** Wall time there; absent or 0 when it was not told. */
+  readonly daemonTimeMs?: number;
 }
 
 export interface LinkHandlers {

@@ -97,6 +97,8 @@ export async function callQuic(
 
 /** Transport codes 0x100 + alert (RFC 9001, section 4.8): what we found in the daemon's certificate. */
 const OUR_ALERTS: ReadonlySet<number> = new Set([42, 43, 46, 48].map((alert) => 0x100 + alert));
+/** The same, for one that is over at the time of the clock here. */
+const EXPIRED_ALERT = 0x100 + 45;
 /** `WRONG_SERVER` of the driver. */
 const WRONG_SERVER = 0x14;
 
@@ -113,6 +115,10 @@ export function toQuicLinkError(error: unknown, endpoint: string): PalyraError {
       detail: `another daemon answers at ${endpoint}`,
       cause: error,
     });
+  if (by === 'local' && application !== true && code === EXPIRED_ALERT) {
+    const detail = `at the time of the clock here the certificate of ${endpoint} is not valid`;
+    return new PalyraError('CLOCK_SKEW', { detail, cause: error });
+  }
   if (by === 'network' && reason === 'ECONNREFUSED') return unreachable(endpoint, 'the connection was refused', error);
   if (by === 'timeout') return unreachable(endpoint, 'it did not answer over UDP', error);
   return unreachable(endpoint, known.detail ?? 'the connection failed', error);

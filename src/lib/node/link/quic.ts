@@ -43,13 +43,10 @@ export class QuicLink implements NodeLink {
   }
 
   async register(registration: Registration, signal: AbortSignal): Promise<Registered> {
-    const { daemonTimeMs: _, ...registered } = readAnswerOf(
-      'registered',
-      registeredAnswer,
-      REGISTERED,
-      await this.#call({ method: 'node.register', ...registration }, signal),
-    );
-    return registered;
+    const { wallMs, ...said } = registration;
+    const time = wallMs === undefined ? {} : { nodeTimeMs: wallMs() };
+    const answer = await this.#call({ method: 'node.register', ...said, ...time }, signal);
+    return readAnswerOf('registered', registeredAnswer, REGISTERED, answer);
   }
 
   /** How the daemon is; asking it is also proof that UDP reaches it and that it knows this device. */

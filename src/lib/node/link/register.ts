@@ -19,6 +19,7 @@ export async function registerOver(
     bootId,
     storeId,
     pluginFailures: [...pluginFailures],
+    nodeTimeMs: Math.round(registration.wallMs?.() ?? 0),
   };
   const response = await unaryCall<RegisterNodeResponse>(endpoint, signal, (callback) =>
     client.registerNode(request, callback),
@@ -30,5 +31,6 @@ export async function registerOver(
     grantedCapabilities: response.grantedCapabilities,
     daemonName: response.daemonName,
     daemonVersion: response.daemonVersion,
+    daemonTimeMs: response.daemonTimeMs,
   };
 }

@@ -39,6 +39,7 @@ export function greeting(state: TuiState): string {
 
 const PRESENCE: Readonly<Record<NodeView['presence'], string>> = {
   ...{ online: 'online', late: 'online but late', offline: 'offline', 'never-seen': 'never seen' },
+  conflict: 'in conflict, two machines use its identity',
   ...{ expired: 'expired, pair it again', revoked: 'revoked' },
 };
 

@@ -53,7 +53,7 @@ function stillSelected(state: TuiState, order: readonly string[]): string | null
   return order[Math.min(at, order.length - 1)] ?? null;
 }
 
-const PRESENCE_ORDER: readonly string[] = ['online', 'late', 'offline', 'never-seen', 'expired', 'revoked'];
+const PRESENCE_ORDER: readonly string[] = ['conflict', 'online', 'late', 'offline', 'never-seen', 'expired', 'revoked'];
 const collator = new Intl.Collator('en', { numeric: true });
 
 const COMPARE: Readonly<Record<Sort, (a: NodeView, b: NodeView) => number>> = {

@@ -10,6 +10,7 @@ const PRESENCE: Readonly<Record<NodeView['presence'], { glyph: string; colour: C
   late: { glyph: '◐', colour: 'yellow' },
   offline: { glyph: '○', colour: null },
   'never-seen': { glyph: '·', colour: null },
+  conflict: { glyph: '!', colour: 'red' },
   expired: { glyph: '!', colour: 'yellow' },
   revoked: { glyph: '✗', colour: 'red' },
 };

@@ -32,7 +32,7 @@ export const inventoryDevice = z.object({
   ),
   warnings: z.array(
     z.object({
-      code: z.enum(['certificate-expiring', 'outdated', 'offline-long', 'outcome-unknown']),
+      code: z.enum(['certificate-expiring', 'outdated', 'offline-long', 'outcome-unknown', 'identity-copied']),
       message: z.string(),
     }),
   ),

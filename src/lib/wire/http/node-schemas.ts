@@ -23,7 +23,7 @@ export const nodeView = z.object({
   hostname: z.string(),
   purpose: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
-  presence: z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired']),
+  presence: z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired', 'conflict']),
   presenceReason: z.enum(['stopped', 'lost']).nullable(),
   presenceSince: timestamp.nullable(),
   lastSeenAt: timestamp.nullable(),

@@ -29,7 +29,7 @@ const askedPerson = z
 export { CAPABILITY_NAME, NODE_NAME, nodeSummary, nodeView } from './node-schemas.js';
 export const jsonValue = z.json() as z.ZodType<JsonValue>;
 
-const presence = z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired']);
+const presence = z.enum(['online', 'late', 'offline', 'never-seen', 'revoked', 'expired', 'conflict']);
 const purposeText = z.string().min(1).max(200);
 export const capabilityView = z.object({
   name: z.string(),

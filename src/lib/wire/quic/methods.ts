@@ -13,7 +13,22 @@ import { PalyraError } from '../../base/errors.js';
 import type { Hello } from '../../base/link-messages.js';
 import type { JsonValue, MachineFacts } from '../../base/model.js';
 import { hello, machineFacts, protocolRange } from './link-json.js';
-import { counter, flag, id, line, list, named, object, readObject, text, whole, words, type Shape } from './shape.js';
+import {
+  counter,
+  flag,
+  id,
+  line,
+  list,
+  milliseconds,
+  named,
+  object,
+  optional,
+  readObject,
+  text,
+  whole,
+  words,
+  type Shape,
+} from './shape.js';
 
 export const QUIC_PROTOCOL_VERSION = 1;
 export const QUIC_METHODS = ['node.health', 'node.register', 'node.stream_events', 'node.publish'] as const;
@@ -44,6 +59,8 @@ export interface RegisterRequest {
   readonly bootId: string;
   readonly storeId: string;
   readonly pluginFailures: readonly { readonly plugin: string; readonly message: string }[];
+  /** Wall time of the node, so that the daemon can name a clock that is off. */
+  readonly nodeTimeMs?: number;
 }
 
 const registerRequest = object<RegisterRequest>({
@@ -53,6 +70,7 @@ const registerRequest = object<RegisterRequest>({
   bootId: nodeMadeId,
   storeId: nodeMadeId,
   pluginFailures: list(object({ plugin: words, message: text }), MAX_PLUGIN_FAILURES),
+  nodeTimeMs: optional(milliseconds(0, Number.MAX_SAFE_INTEGER)),
 });
 
 export type QuicRequest =

@@ -51,6 +51,31 @@ export enum RejectCause {
   UNRECOGNIZED = -1,
 }
 
+export interface RotateDeviceCertificateRequest {
+  /** SPKI DER, P-256: the key of the device, or a new one. */
+  publicKey: Buffer;
+  /** Wall time of the node; at most five minutes off. */
+  signedAtMs: number;
+  /** ECDSA by that key over "palyra rotate v1", device id, serial of the certificate of this connection and signed_at_ms; DER. */
+  possessionProof: Buffer;
+}
+
+export interface RotateDeviceCertificateResponse {
+  /** PEM. */
+  certificate: string;
+  /** PEM, every CA certificate to trust from now on. */
+  trustBundle: string[];
+  /** host:port of the node RPC listener, best first. */
+  nodeEndpoints: string[];
+}
+
+export interface RevokeDevicePairingRequest {
+}
+
+export interface RevokeDevicePairingResponse {
+  name: string;
+}
+
 export interface PollCapabilityRequest {
   /** Made by the node, new for each session, 22 or more unpredictable characters. Its first event is `node_started`. */
   sessionId: string;
@@ -104,6 +129,8 @@ export interface RegisterNodeRequest {
   bootId: string;
   storeId: string;
   pluginFailures: PluginFailure[];
+  /** Wall time of the node, so that the daemon can name a clock that is off; 0 when it is not told. */
+  nodeTimeMs: number;
 }
 
 export interface PluginFailure {
@@ -281,6 +308,223 @@ export interface Superseded {
   /** Boot id of the newer session. */
   bootId: string;
 }
+
+function createBaseRotateDeviceCertificateRequest(): RotateDeviceCertificateRequest {
+  return { publicKey: Buffer.alloc(0), signedAtMs: 0, possessionProof: Buffer.alloc(0) };
+}
+
+export const RotateDeviceCertificateRequest: MessageFns<RotateDeviceCertificateRequest> = {
+  encode(message: RotateDeviceCertificateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.publicKey.length !== 0) {
+      writer.uint32(10).bytes(message.publicKey);
+    }
+    if (message.signedAtMs !== 0) {
+      writer.uint32(16).int64(message.signedAtMs);
+    }
+    if (message.possessionProof.length !== 0) {
+      writer.uint32(26).bytes(message.possessionProof);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateDeviceCertificateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateDeviceCertificateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.publicKey = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.signedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.possessionProof = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRotateDeviceCertificateResponse(): RotateDeviceCertificateResponse {
+  return { certificate: "", trustBundle: [], nodeEndpoints: [] };
+}
+
+export const RotateDeviceCertificateResponse: MessageFns<RotateDeviceCertificateResponse> = {
+  encode(message: RotateDeviceCertificateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.certificate !== "") {
+      writer.uint32(10).string(message.certificate);
+    }
+    for (const v of message.trustBundle) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.nodeEndpoints) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateDeviceCertificateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateDeviceCertificateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificate = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trustBundle.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nodeEndpoints.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevokeDevicePairingRequest(): RevokeDevicePairingRequest {
+  return {};
+}
+
+export const RevokeDevicePairingRequest: MessageFns<RevokeDevicePairingRequest> = {
+  encode(_: RevokeDevicePairingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeDevicePairingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeDevicePairingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevokeDevicePairingResponse(): RevokeDevicePairingResponse {
+  return { name: "" };
+}
+
+export const RevokeDevicePairingResponse: MessageFns<RevokeDevicePairingResponse> = {
+  encode(message: RevokeDevicePairingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeDevicePairingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeDevicePairingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
 
 function createBasePollCapabilityRequest(): PollCapabilityRequest {
   return { sessionId: "", firstSeq: 0, events: [], ack: 0, waitMs: 0, finish: false, leave: false };
@@ -669,7 +913,15 @@ export const CompleteCapabilityResponse: MessageFns<CompleteCapabilityResponse> 
 };
 
 function createBaseRegisterNodeRequest(): RegisterNodeRequest {
-  return { deviceId: "", protocol: undefined, facts: undefined, bootId: "", storeId: "", pluginFailures: [] };
+  return {
+    deviceId: "",
+    protocol: undefined,
+    facts: undefined,
+    bootId: "",
+    storeId: "",
+    pluginFailures: [],
+    nodeTimeMs: 0,
+  };
 }
 
 export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
@@ -691,6 +943,9 @@ export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
     }
     for (const v of message.pluginFailures) {
       PluginFailure.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.nodeTimeMs !== 0) {
+      writer.uint32(56).int64(message.nodeTimeMs);
     }
     return writer;
   },
@@ -754,6 +1009,14 @@ export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
             }
 
             message.pluginFailures.push(PluginFailure.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.nodeTimeMs = longToNumber(reader.int64());
             continue;
           }
         }
@@ -2738,6 +3001,34 @@ export const NodeServiceService = {
       Buffer.from(CompleteCapabilityResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CompleteCapabilityResponse => CompleteCapabilityResponse.decode(value),
   },
+  /**
+   * A new certificate for the key of this device, or for a new key whose possession is proven. The grants stay what they are. The old certificate is
+   * accepted for ten minutes more, or until the new one is first used for a link.
+   */
+  rotateDeviceCertificate: {
+    path: "/palyra.node.v1.NodeService/RotateDeviceCertificate" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateDeviceCertificateRequest): Buffer =>
+      Buffer.from(RotateDeviceCertificateRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateDeviceCertificateRequest => RotateDeviceCertificateRequest.decode(value),
+    responseSerialize: (value: RotateDeviceCertificateResponse): Buffer =>
+      Buffer.from(RotateDeviceCertificateResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateDeviceCertificateResponse =>
+      RotateDeviceCertificateResponse.decode(value),
+  },
+  /** The device leaves: its trust is withdrawn and its connections end. */
+  revokeDevicePairing: {
+    path: "/palyra.node.v1.NodeService/RevokeDevicePairing" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeDevicePairingRequest): Buffer =>
+      Buffer.from(RevokeDevicePairingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeDevicePairingRequest => RevokeDevicePairingRequest.decode(value),
+    responseSerialize: (value: RevokeDevicePairingResponse): Buffer =>
+      Buffer.from(RevokeDevicePairingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeDevicePairingResponse => RevokeDevicePairingResponse.decode(value),
+  },
 } as const;
 
 export interface NodeServiceServer extends UntypedServiceImplementation {
@@ -2752,6 +3043,13 @@ export interface NodeServiceServer extends UntypedServiceImplementation {
   pollCapability: handleUnaryCall<PollCapabilityRequest, PollCapabilityResponse>;
   /** The result of one dispatch on a polled session, too large to share a call with other events. Answered when it is durable. */
   completeCapability: handleUnaryCall<CompleteCapabilityRequest, CompleteCapabilityResponse>;
+  /**
+   * A new certificate for the key of this device, or for a new key whose possession is proven. The grants stay what they are. The old certificate is
+   * accepted for ten minutes more, or until the new one is first used for a link.
+   */
+  rotateDeviceCertificate: handleUnaryCall<RotateDeviceCertificateRequest, RotateDeviceCertificateResponse>;
+  /** The device leaves: its trust is withdrawn and its connections end. */
+  revokeDevicePairing: handleUnaryCall<RevokeDevicePairingRequest, RevokeDevicePairingResponse>;
 }
 
 export interface NodeServiceClient extends Client {
@@ -2809,6 +3107,41 @@ export interface NodeServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CompleteCapabilityResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * A new certificate for the key of this device, or for a new key whose possession is proven. The grants stay what they are. The old certificate is
+   * accepted for ten minutes more, or until the new one is first used for a link.
+   */
+  rotateDeviceCertificate(
+    request: RotateDeviceCertificateRequest,
+    callback: (error: ServiceError | null, response: RotateDeviceCertificateResponse) => void,
+  ): ClientUnaryCall;
+  rotateDeviceCertificate(
+    request: RotateDeviceCertificateRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RotateDeviceCertificateResponse) => void,
+  ): ClientUnaryCall;
+  rotateDeviceCertificate(
+    request: RotateDeviceCertificateRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RotateDeviceCertificateResponse) => void,
+  ): ClientUnaryCall;
+  /** The device leaves: its trust is withdrawn and its connections end. */
+  revokeDevicePairing(
+    request: RevokeDevicePairingRequest,
+    callback: (error: ServiceError | null, response: RevokeDevicePairingResponse) => void,
+  ): ClientUnaryCall;
+  revokeDevicePairing(
+    request: RevokeDevicePairingRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevokeDevicePairingResponse) => void,
+  ): ClientUnaryCall;
+  revokeDevicePairing(
+    request: RevokeDevicePairingRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevokeDevicePairingResponse) => void,
   ): ClientUnaryCall;
 }
 

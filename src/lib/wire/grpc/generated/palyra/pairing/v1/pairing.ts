@@ -145,6 +145,25 @@ export interface AwaitPairingMaterialRequest {
   possessionProof: Buffer;
 }
 
+export interface RenewDeviceCertificateRequest {
+  deviceId: string;
+  /** SPKI DER of the key the device is known by. */
+  publicKey: Buffer;
+  /** Wall time of the node; at most five minutes off. */
+  signedAtMs: number;
+  /** ECDSA by that key over "palyra renew v1", device id, SHA-256 of the server certificate of this connection and signed_at_ms; DER. */
+  possessionProof: Buffer;
+}
+
+export interface RenewDeviceCertificateResponse {
+  /** PEM. */
+  certificate: string;
+  /** PEM, every CA certificate to trust from now on. */
+  trustBundle: string[];
+  /** host:port of the node RPC listener, best first. */
+  nodeEndpoints: string[];
+}
+
 function createBaseBeginPairingSessionRequest(): BeginPairingSessionRequest {
   return {
     protocol: undefined,
@@ -838,6 +857,153 @@ export const AwaitPairingMaterialRequest: MessageFns<AwaitPairingMaterialRequest
   },
 };
 
+function createBaseRenewDeviceCertificateRequest(): RenewDeviceCertificateRequest {
+  return { deviceId: "", publicKey: Buffer.alloc(0), signedAtMs: 0, possessionProof: Buffer.alloc(0) };
+}
+
+export const RenewDeviceCertificateRequest: MessageFns<RenewDeviceCertificateRequest> = {
+  encode(message: RenewDeviceCertificateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.publicKey.length !== 0) {
+      writer.uint32(18).bytes(message.publicKey);
+    }
+    if (message.signedAtMs !== 0) {
+      writer.uint32(24).int64(message.signedAtMs);
+    }
+    if (message.possessionProof.length !== 0) {
+      writer.uint32(34).bytes(message.possessionProof);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewDeviceCertificateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewDeviceCertificateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.publicKey = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.signedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.possessionProof = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRenewDeviceCertificateResponse(): RenewDeviceCertificateResponse {
+  return { certificate: "", trustBundle: [], nodeEndpoints: [] };
+}
+
+export const RenewDeviceCertificateResponse: MessageFns<RenewDeviceCertificateResponse> = {
+  encode(message: RenewDeviceCertificateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.certificate !== "") {
+      writer.uint32(10).string(message.certificate);
+    }
+    for (const v of message.trustBundle) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.nodeEndpoints) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewDeviceCertificateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewDeviceCertificateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificate = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trustBundle.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nodeEndpoints.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 export type PairingServiceService = typeof PairingServiceService;
 export const PairingServiceService = {
   beginPairingSession: {
@@ -885,6 +1051,19 @@ export const PairingServiceService = {
       Buffer.from(PairingRequestStatus.encode(value).finish()),
     responseDeserialize: (value: Buffer): PairingRequestStatus => PairingRequestStatus.decode(value),
   },
+  /** A paired device whose certificate TLS no longer accepts gets a new one for the same key, until 30 days after the old one expired. */
+  renewDeviceCertificate: {
+    path: "/palyra.pairing.v1.PairingService/RenewDeviceCertificate" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RenewDeviceCertificateRequest): Buffer =>
+      Buffer.from(RenewDeviceCertificateRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RenewDeviceCertificateRequest => RenewDeviceCertificateRequest.decode(value),
+    responseSerialize: (value: RenewDeviceCertificateResponse): Buffer =>
+      Buffer.from(RenewDeviceCertificateResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RenewDeviceCertificateResponse =>
+      RenewDeviceCertificateResponse.decode(value),
+  },
 } as const;
 
 export interface PairingServiceServer extends UntypedServiceImplementation {
@@ -892,6 +1071,8 @@ export interface PairingServiceServer extends UntypedServiceImplementation {
   completePairingSession: handleUnaryCall<CompletePairingSessionRequest, CompletePairingSessionResponse>;
   getPairingRequestStatus: handleUnaryCall<GetPairingRequestStatusRequest, PairingRequestStatus>;
   awaitPairingMaterial: handleServerStreamingCall<AwaitPairingMaterialRequest, PairingRequestStatus>;
+  /** A paired device whose certificate TLS no longer accepts gets a new one for the same key, until 30 days after the old one expired. */
+  renewDeviceCertificate: handleUnaryCall<RenewDeviceCertificateRequest, RenewDeviceCertificateResponse>;
 }
 
 export interface PairingServiceClient extends Client {
@@ -949,6 +1130,22 @@ export interface PairingServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<PairingRequestStatus>;
+  /** A paired device whose certificate TLS no longer accepts gets a new one for the same key, until 30 days after the old one expired. */
+  renewDeviceCertificate(
+    request: RenewDeviceCertificateRequest,
+    callback: (error: ServiceError | null, response: RenewDeviceCertificateResponse) => void,
+  ): ClientUnaryCall;
+  renewDeviceCertificate(
+    request: RenewDeviceCertificateRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RenewDeviceCertificateResponse) => void,
+  ): ClientUnaryCall;
+  renewDeviceCertificate(
+    request: RenewDeviceCertificateRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RenewDeviceCertificateResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const PairingServiceClient = makeGenericClientConstructor(

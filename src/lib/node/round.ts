@@ -1,0 +1,128 @@
+/**
+ * One round over the daemon's addresses, and the stay at the one that answers. A stay may be several sessions: when the certificate was renewed, a session
+ * with the new one takes over from the one before, and the daemon always has a link to this node.
+ *
+ *   old session ──────────────────────── mute ── ended
+ *                new session: register ── hello ── welcome: it is the one
+ *
+ * From the hello on the old session neither hears nor says anything, as if it had been cut then: what the hello tells is true, and nothing runs twice.
+ */
+import type { Clock } from '../base/clock.js';
+import type { Log } from '../base/log.js';
+import { watchForBetterLink } from './better-link.js';
+import type { NodeTimings } from './config.js';
+import type { LinkFactory } from './link/chosen-link.js';
+import type { Registered, Registration } from './link/link.js';
+import { runSession, type SessionDeps, type SessionEnd } from './session.js';
+import type { StatusBoard } from './status.js';
+import type { TransportChooser } from './transport-chooser.js';
+
+/** A take-over that failed is tried again after this long; until then the old link goes on. */
+const TAKE_OVER_AGAIN_MS = 30_000;
+
+export interface RoundDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly session: SessionDeps;
+  readonly registration: () => Registration;
+  readonly onFactsChanged: (listener: () => void) => () => void;
+  readonly board: StatusBoard;
+  readonly chooser: TransportChooser;
+  readonly factories: readonly LinkFactory[];
+  readonly credit: number;
+  readonly timings: NodeTimings;
+  /** Told when a new certificate is there; returns what ends that. */
+  readonly onRenewed: (listener: () => void) => () => void;
+  /** Told of every link that is up. */
+  readonly onOnline: (registered: Registered) => void;
+}
+
+interface Turn {
+  readonly ended: Promise<SessionEnd>;
+  readonly mute: AbortController;
+  readonly change: AbortController;
+  successor: Turn | null;
+}
+
+/** Every endpoint in order, until one was online or says something that the others would say too. */
+export async function runRound(
+  deps: RoundDeps,
+  options: { readonly endpoints: readonly string[]; readonly stop: AbortSignal },
+): Promise<SessionEnd> {
+  let end: SessionEnd = { onlineMs: null, verdict: 'retry', error: null };
+  for (const endpoint of options.endpoints) {
+    deps.board.connecting(endpoint);
+    end = await stay(deps, endpoint, options.stop);
+    if (end.onlineMs !== null || end.verdict !== 'retry') break;
+  }
+  return end;
+}
+
+async function stay(deps: RoundDeps, endpoint: string, stop: AbortSignal): Promise<SessionEnd> {
+  let turn = begin(deps, endpoint, stop, null);
+  let onlineMs: number | null = null;
+  for (;;) {
+    const end = await turn.ended;
+    if (end.onlineMs !== null) onlineMs = (onlineMs ?? 0) + end.onlineMs;
+    if (turn.successor === null) return { ...end, onlineMs };
+    turn = turn.successor;
+  }
+}
+
+function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Turn | null): Turn {
+  const { clock, log, board, chooser, factories, registration, onFactsChanged, credit, timings } = deps;
+  const ends: (() => void)[] = [];
+  const mute = new AbortController();
+  const change = new AbortController();
+  const sameWay = factories.find(({ transport }) => transport === chooser.view().used);
+  const connect = before === null || sameWay === undefined ? deps.session.connect : sameWay.connect;
+  const online = (registered: Registered) => {
+    before?.change.abort();
+    const { used: transport, why } = chooser.view();
+    log.info('online', { endpoint, transport, why, daemon: registered.daemonName, name: registered.name });
+    board.online(registered);
+    deps.onOnline(registered);
+    ends.push(
+      watchForBetterLink(
+        { clock, log, chooser, factories },
+        { endpoint, registration, timeoutMs: timings.connectTimeoutMs, onBetter: () => change.abort() },
+      ),
+      clock.schedule(timings.stableAfterMs, () => board.settled()),
+      deps.onRenewed(() => takeOver()),
+    );
+  };
+  const takeOver = () => {
+    if (turn.successor !== null || stop.aborted) return;
+    const successor = (turn.successor = begin(deps, endpoint, stop, turn));
+    void successor.ended.then(({ error }) => {
+      // It ended before it could say hello: this one goes on. After that there is no way back.
+      if (mute.signal.aborted) change.abort();
+      else if (turn.successor === successor) {
+        turn.successor = null;
+        log.warn('the link with the new certificate did not come up', { err: error });
+        ends.push(clock.schedule(TAKE_OVER_AGAIN_MS, takeOver));
+      }
+    });
+  };
+  const ended = runSession(
+    { ...deps.session, connect },
+    {
+      endpoint,
+      registration,
+      onFactsChanged,
+      credit,
+      timings,
+      stop,
+      change: change.signal,
+      mute: mute.signal,
+      onHello: () => before?.mute.abort(),
+      onOnline: online,
+      onRoundTrip: (rttMs) => board.roundTrip(rttMs),
+    },
+  ).then((end) => {
+    for (const stopIt of ends) stopIt();
+    return end;
+  });
+  const turn: Turn = { ended, mute, change, successor: null };
+  return turn;
+}
