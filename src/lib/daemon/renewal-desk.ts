@@ -4,7 +4,7 @@
  *   rotate       over the node port, by who holds an accepted certificate; may bring a new key
  *   renewByKey   over the public port, by who holds the key of a known device: for certificates that TLS or the allow list no longer accepts
  *
- * Why the second exists and is safe on an anonymous port: docs/decisions/0014-certificate-renewal.md.
+ * Why the second exists and is safe on an anonymous port: docs/decisions/0015-certificate-renewal.md.
  */
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
