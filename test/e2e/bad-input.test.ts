@@ -202,7 +202,7 @@ describe('what the clocks get wrong', function () {
       const says = new RegExp(`the clock of this machine is (10|9) minutes ${direction} the daemon's`);
       await assertRefused(sandbox, ['node', 'run', link], { reason: 'CLOCK_SKEW', exit: 78, says, hints: /clock/ });
       offsetMs = 0;
-      assert.equal(target.daemon.runtime.inviteView(id).state, 'open');
+      assert.equal(target.daemon.runtime.invites.view(id).state, 'open');
       assert.equal((await sandbox.json(['node', 'pair', link])).code, 0);
     });
   }

@@ -122,7 +122,7 @@ describe('an invite that is not good', function () {
     const expired = await newInvite(target, { expiresInMs: 30_000 });
     offsetMs = 0;
     const [spent, revoked, open] = [await newInvite(target), await newInvite(target), await newInvite(target)];
-    await target.daemon.runtime.revokeInvite({ kind: 'owner', name: 'tester' }, revoked.id);
+    await target.daemon.runtime.invites.revoke({ kind: 'owner', name: 'tester' }, revoked.id);
     assert.equal((await sandbox.json(['node', 'pair', spent.link], { home: 'first' })).code, 0);
     const wrong = { link: open.link.replace(/\/j\/.{12}/, '/j/0123456789AB'), code: '0123-4567-89AB' };
     const place = `127.0.0.1:${target.ports.public}`;

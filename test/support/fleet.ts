@@ -18,7 +18,7 @@ export async function pairMachines(home: string, count: number, prefix: string):
   );
   try {
     const { runtime } = daemon;
-    const invite = await runtime.createInvite(LOCAL_OWNER, {
+    const invite = await runtime.invites.create(LOCAL_OWNER, {
       ...{ verifier: { locator: prefix, storedKey: '00', serverKey: '00' }, expiresInMs: 3_600_000 },
       ...{ usesMax: count, approval: 'none', name: null, labels: { batch: prefix }, purpose: null, capabilities: null },
     });

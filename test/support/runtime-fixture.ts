@@ -79,10 +79,10 @@ export class RuntimeFixture {
   }
 
   async invite(
-    changes: Partial<Parameters<NodeRuntime['createInvite']>[1]> = {},
+    changes: Partial<Parameters<NodeRuntime['invites']['create']>[1]> = {},
   ): Promise<{ id: string; locator: string }> {
     const locator = (++this.#codes).toString(16).padStart(32, '0');
-    const invite = await this.runtime.createInvite(OWNER, {
+    const invite = await this.runtime.invites.create(OWNER, {
       verifier: { locator, storedKey: '00', serverKey: '00' },
       expiresInMs: 600_000,
       usesMax: 1,

@@ -15,7 +15,7 @@ import type { NodeRuntime } from '../runtime/runtime.js';
 import type { ParsedBody, ParsedQuery } from '../wire/http/schemas.js';
 import { assertAllowed, isOwner } from './policy.js';
 
-type ApprovalRuntime = Pick<NodeRuntime, 'access' | 'approvals' | 'durable' | 'nodeDetails' | 'inviteView'>;
+type ApprovalRuntime = Pick<NodeRuntime, 'access' | 'approvals' | 'durable' | 'nodeDetails' | 'invites'>;
 
 interface Approved {
   readonly record: ApprovalRecord;
@@ -173,7 +173,7 @@ export class ApprovalDesk {
 
   #joinFacts(approval: JoinRecord) {
     const { facts, inviteId } = approval;
-    const invite = inviteId === null ? null : unless('INVITE_NOT_FOUND', () => this.#runtime.inviteView(inviteId));
+    const invite = inviteId === null ? null : unless('INVITE_NOT_FOUND', () => this.#runtime.invites.view(inviteId));
     const replaces = this.#runtime.approvals.replaces(approval);
     return {
       subject: {

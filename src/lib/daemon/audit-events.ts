@@ -52,7 +52,7 @@ function decisionsOf(event: RuntimeEvent, runtime: NodeRuntime): Decision[] {
         },
       ];
     case 'invite.changed': {
-      const { id, state, uses, redeemedBy } = runtime.inviteView(event.inviteId);
+      const { id, state, uses, redeemedBy } = runtime.invites.view(event.inviteId);
       const last = redeemedBy.at(-1);
       if (state === 'revoked' || last === undefined) return [];
       const target = { invite: id, node: last.nodeId, name: last.name, usesLeft: uses.left };

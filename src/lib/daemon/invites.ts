@@ -18,7 +18,7 @@ import { advertisedHosts, toAuthority, type DaemonConfig } from './config.js';
 const MAX_DERIVATIONS = 4;
 
 export interface InviteDeskDeps {
-  readonly runtime: Pick<NodeRuntime, 'createInvite' | 'inviteView'>;
+  readonly runtime: Pick<NodeRuntime, 'invites'>;
   readonly authority: Pick<Authority, 'spki' | 'spkiSha256' | 'fingerprint'>;
   readonly random: Random;
 }
@@ -44,7 +44,7 @@ export class InviteDesk {
     if (target === undefined) throw new PalyraError('INTERNAL');
     const code = newInviteCode(random);
     const verifier = toVerifier(await this.#derive(code, authority.spkiSha256));
-    const record = await runtime.createInvite(caller, {
+    const record = await runtime.invites.create(caller, {
       verifier,
       usesMax: body.uses,
       expiresInMs: body.expiresInMs,
@@ -55,7 +55,7 @@ export class InviteDesk {
       capabilities: body.capabilities ?? null,
     });
     return {
-      ...runtime.inviteView(record.id),
+      ...runtime.invites.view(record.id),
       link: formatInviteLink({ ...target, code, caPin: caPin(authority.spki) }),
       code: formatCode(code),
       caFingerprint: `sha256:${authority.fingerprint}`,

@@ -36,7 +36,9 @@ const LOCATOR_BYTES = 16;
 const NONCE_BYTES = 32;
 
 export interface PairingDeskDeps {
-  readonly runtime: Pick<NodeRuntime, 'evaluateLocator' | 'requestPairing' | 'approval' | 'approvals'>;
+  readonly runtime: Pick<NodeRuntime, 'requestPairing' | 'approval' | 'approvals'> & {
+    readonly invites: Pick<NodeRuntime['invites'], 'evaluateLocator'>;
+  };
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -120,7 +122,7 @@ export class PairingDesk {
       const locator = o.locator.toString('hex');
       const keyFingerprint = fingerprintOf(o.spki);
       const invite = await this.#notSooner(() =>
-        this.#deps.runtime.evaluateLocator({ locator, address: o.address, keyFingerprint }),
+        this.#deps.runtime.invites.evaluateLocator({ locator, address: o.address, keyFingerprint }),
       );
       const sessionId = this.#newSessionId();
       const daemonNonce = this.#deps.random.bytes(NONCE_BYTES);

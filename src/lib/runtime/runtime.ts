@@ -21,8 +21,7 @@ import type { DeviceCaller, LinkSession, NodeReport, RegisteredNode } from './li
 import type { LinkSink } from './links.js';
 import { Logins } from './logins.js';
 import { isTerminal } from './mailbox-index.js';
-import { createInvite, evaluateLocator, revokeInvite } from './invites.js';
-import type { NewInvite } from './invites.js';
+import { InviteBook } from './invite-book.js';
 import { Inventory } from './inventory.js';
 import { Overview } from './overview.js';
 import { requestPairing } from './pairing.js';
@@ -34,15 +33,18 @@ import type { StoreStatus } from './state.js';
 import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
 import type { DispatchSummary, NodeSummary } from './summaries.js';
 import { Upkeep } from './upkeep.js';
+import type { WaitOptions } from './waiters.js';
 import { Trust } from './trust.js';
-import { toDispatchView, toInviteView } from './views.js';
+import { toDispatchView } from './views.js';
 import { PalyraError } from '../base/errors.js';
 import { pooledFractions } from '../base/random.js';
 import type { Hello } from '../base/link-messages.js';
-import type { Caller, CapabilityDescriptor, DispatchView, InviteRecord, InviteView, NodeView } from '../base/model.js';
+import type { Caller, CapabilityDescriptor, DispatchView, NodeView } from '../base/model.js';
 import type { JoinRecord } from '../base/requests.js';
 
 export class NodeRuntime {
+  /** Permissions to join. */
+  readonly invites: InviteBook;
   /** Lists across the fleet. */
   readonly overview: Overview;
   /** Names and labels. */
@@ -71,6 +73,7 @@ export class NodeRuntime {
   private constructor(core: RuntimeCore) {
     this.#core = core;
     this.overview = new Overview(core);
+    this.invites = new InviteBook(core);
     this.fleet = new Fleet(core);
     this.grants = new Grants(core);
     this.access = new Access(core);
@@ -199,53 +202,7 @@ export class NodeRuntime {
     return () => this.#core.revokedListeners.delete(listener);
   }
 
-  // ── Invites and pairing ────────────────────────────────────────────────────
-
-  /** Makes an invite from a code's verifier. Throws NAME_TAKEN or REQUEST_INVALID. */
-  async createInvite(caller: Caller, invite: Omit<NewInvite, 'id'>): Promise<InviteRecord> {
-    const tx = this.#core.begin();
-    const id = shortId('inv', this.#core.tables.invites, this.#core.deps.random);
-    const record = createInvite(tx, this.#core.registry, callerName(caller), { ...invite, id });
-    await this.#core.commit(tx);
-    return record;
-  }
-
-  listInvites(): InviteView[] {
-    const wall = this.#core.deps.clock.now();
-    return [...this.#core.tables.invites.values()].map((invite) => toInviteView(invite, wall));
-  }
-
-  /** Throws INVITE_NOT_FOUND. The prefix `inv_` may be left out. */
-  inviteView(id: string): InviteView {
-    return toInviteView(this.#invite(id), this.#core.deps.clock.now());
-  }
-
-  async revokeInvite(_caller: Caller, id: string): Promise<{ invite: InviteView; changed: boolean }> {
-    const tx = this.#core.begin();
-    const { invite, changed } = revokeInvite(tx, this.#invite(id));
-    await this.#core.commit(tx);
-    return { invite: toInviteView(invite, tx.now.wall), changed };
-  }
-
-  /** The invite when it changes, or as it is at the time-out. */
-  async awaitInviteChange(id: string, options: WaitOptions): Promise<InviteView> {
-    const invite = this.#invite(id);
-    await this.#core.waiters.wait(`invite:${invite.id}`, options);
-    return this.inviteView(invite.id);
-  }
-
-  /** The invite of a code. Throws INVITE_REFUSED (counted durably before it is thrown) or PAIRING_THROTTLED. */
-  async evaluateLocator(request: {
-    readonly locator: string;
-    readonly address: string;
-    readonly keyFingerprint: string;
-  }): Promise<InviteRecord> {
-    const tx = this.#core.begin();
-    const result = evaluateLocator(tx, this.#core.pairing(), request);
-    await this.#core.commit(tx);
-    if (result instanceof PalyraError) throw result;
-    return result;
-  }
+  // ── Pairing ────────────────────────────────────────────────────
 
   /** Consumes the invite and decides by its policy, in one durable step. Proofs have been verified. Throws INVITE_REFUSED, NAME_TAKEN or PAIRING_BUSY. */
   async requestPairing(request: PairingRequest): Promise<JoinRecord> {
@@ -367,12 +324,6 @@ export class NodeRuntime {
 
   // ── Inside ─────────────────────────────────────────────────────────────────
 
-  #invite(id: string): InviteRecord {
-    const invite = this.#core.tables.invites.get(id) ?? this.#core.tables.invites.get(`inv_${id.toUpperCase()}`);
-    if (invite === undefined) throw new PalyraError('INVITE_NOT_FOUND', { detail: id });
-    return invite;
-  }
-
   #nodeSummary(): NodeSummary {
     return nodeSummary(this.#core.tables, {
       now: this.#core.now(),
@@ -383,11 +334,7 @@ export class NodeRuntime {
   }
 }
 
-export interface WaitOptions {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
+export type { WaitOptions } from './waiters.js';
 export type { RuntimeDeps, RuntimeOptions } from './core.js';
 export type { LinkSession } from './link-sessions.js';
 export type { LinkSink } from './links.js';

@@ -1,16 +1,18 @@
 /** Promises that wait for a row to change. Woken after the change is durable; bounded by a time-out and a signal; nothing is polled. */
 import type { Clock } from '../base/clock.js';
 
+export interface WaitOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export class Waiters {
   readonly #waiting = new Map<string, Set<() => void>>();
 
   constructor(private readonly clock: Clock) {}
 
   /** Resolves true when `key` is woken, false at the time-out. Rejects with the signal's reason. */
-  wait(
-    key: string,
-    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
-  ): Promise<boolean> {
+  wait(key: string, options: WaitOptions): Promise<boolean> {
     const { signal } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {

@@ -27,7 +27,7 @@ describe('the pairing desk', () => {
   before(async () => {
     const verifier = toVerifier(await deriveCodeKeys('K7QF2M9D4TXW', HEX));
     const runtime = {
-      evaluateLocator: async () => ({ id: 'inv_000000', verifier }) as unknown as InviteRecord,
+      invites: { evaluateLocator: async () => ({ id: 'inv_000000', verifier }) as unknown as InviteRecord },
       requestPairing: () => Promise.reject(new Error('not reached')),
       approvals: undefined as unknown as Approvals,
       approval: () => {

@@ -159,7 +159,7 @@ describe('The approvals queue', () => {
   it('gives up a request by PIN when the machine joins by an invite, and nothing when the invite is refused', async () => {
     const { id } = await ask('key');
     const revoked = await fixture.invite();
-    await fixture.runtime.revokeInvite(OWNER, revoked.id);
+    await fixture.runtime.invites.revoke(OWNER, revoked.id);
     await assert.rejects(fixture.redeem(revoked.id, 'key'), { reason: 'INVITE_REFUSED' });
     assert.equal(queue().find(id).state, 'pending');
     const invite = await fixture.invite();

@@ -11,7 +11,7 @@ describe('Pairing', () => {
     fixture = await RuntimeFixture.open();
   });
   const evaluate = (locator: string, keyFingerprint = 'key', address = '192.0.2.7') =>
-    fixture.runtime.evaluateLocator({ locator, address, keyFingerprint });
+    fixture.runtime.invites.evaluateLocator({ locator, address, keyFingerprint });
 
   it('issues for an open invite, takes the first label of the host name and grants what was announced', async () => {
     const { id, locator } = await fixture.invite();
@@ -22,14 +22,14 @@ describe('Pairing', () => {
     const { node } = fixture.runtime.nodeDetails('raspberrypi');
     assert.deepEqual(node.capabilities, ['door.open', 'safe.read']);
     assert.equal(node.pairedBy, 'eva');
-    assert.equal(fixture.runtime.inviteView(id).state, 'used');
+    assert.equal(fixture.runtime.invites.view(id).state, 'used');
   });
 
   it('answers an unknown, a used, a revoked and an expired code alike', async () => {
     const used = await fixture.invite();
     await fixture.redeem(used.id, 'first key');
     const revoked = await fixture.invite();
-    await fixture.runtime.revokeInvite(OWNER, revoked.id);
+    await fixture.runtime.invites.revoke(OWNER, revoked.id);
     const expired = await fixture.invite({ expiresInMs: MINUTE });
     fixture.clock.advance(MINUTE);
     const answers = [];
@@ -47,7 +47,7 @@ describe('Pairing', () => {
     assert.equal((await evaluate(locator, 'key')).id, id);
     const again = await fixture.redeem(id, 'key');
     assert.equal(again.nodeId, first.nodeId);
-    assert.equal(fixture.runtime.inviteView(id).uses.left, 0);
+    assert.equal(fixture.runtime.invites.view(id).uses.left, 0);
     assert.equal(fixture.runtime.listNodes().nodes.length, 1);
     await assert.rejects(evaluate(locator, 'another key'), reasonOf('INVITE_REFUSED'));
     await assert.rejects(fixture.redeem(id, 'another key', { name: 'other' }), reasonOf('INVITE_REFUSED'));
@@ -57,7 +57,7 @@ describe('Pairing', () => {
     await fixture.pair('pi-lab');
     const { id } = await fixture.invite();
     await assert.rejects(fixture.redeem(id, 'key', { name: 'pi-lab' }), reasonOf('NAME_TAKEN'));
-    assert.equal(fixture.runtime.inviteView(id).state, 'open');
+    assert.equal(fixture.runtime.invites.view(id).state, 'open');
     await assert.rejects(fixture.invite({ name: 'pi-lab' }), reasonOf('NAME_TAKEN'));
     await fixture.redeem(id, 'key', { name: 'pi-lab-2' });
   });

@@ -184,16 +184,16 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       if (invite.name !== null) note({ name: invite.name });
       return { invite };
     },
-    'invites.list': async () => ({ invites: runtime.listInvites() }),
+    'invites.list': async () => ({ invites: runtime.invites.list() }),
     'invites.show': async ({ param, query, signal }) => {
       const id = param('id');
       const { waitMs } = query;
       const waits = waitMs !== undefined && waitMs > 0;
       return {
-        invite: waits ? await runtime.awaitInviteChange(id, { timeoutMs: waitMs, signal }) : runtime.inviteView(id),
+        invite: waits ? await runtime.invites.awaitChange(id, { timeoutMs: waitMs, signal }) : runtime.invites.view(id),
       };
     },
-    'invites.revoke': async ({ caller, param }) => runtime.revokeInvite(caller, param('id')),
+    'invites.revoke': async ({ caller, param }) => runtime.invites.revoke(caller, param('id')),
 
     'dispatches.list': async ({ query: { state, since, ...query } }) =>
       runtime.overview.dispatches({

@@ -5,6 +5,7 @@
  * `access` is the policy row. A route without one does not type-check, and the daemon refuses a method that has none.
  */
 import type { Scope } from '../../base/access.js';
+import { NODE_ROUTES } from './node-routes.js';
 import { SESSION_ROUTES } from './session-routes.js';
 
 export type Access =
@@ -59,54 +60,7 @@ export const ROUTES = routes({
     waits: true,
     summary: 'Stops the daemon, after running dispatches have ended if asked to',
   },
-  'nodes.list': {
-    method: 'GET',
-    path: '/v1/nodes',
-    access: 'viewer',
-    scope: 'nodes:read',
-    safe: true,
-    summary: 'Every paired machine',
-  },
-  'nodes.show': {
-    method: 'GET',
-    path: '/v1/nodes/{node}',
-    access: 'viewer',
-    scope: 'nodes:read',
-    safe: true,
-    summary: 'One machine, by name, id or id prefix',
-  },
-  'nodes.remove': {
-    method: 'DELETE',
-    path: '/v1/nodes/{node}',
-    access: 'owner',
-    scope: 'nodes:write',
-    safe: false,
-    summary: 'Revokes a machine and closes its connections',
-  },
-  'nodes.rename': {
-    method: 'POST',
-    path: '/v1/nodes/{node}/rename',
-    access: 'approver',
-    scope: 'nodes:write',
-    safe: false,
-    summary: 'Gives a machine another name',
-  },
-  'nodes.label': {
-    method: 'POST',
-    path: '/v1/nodes/{node}/labels',
-    access: 'approver',
-    scope: 'nodes:write',
-    safe: false,
-    summary: 'Sets labels of a machine and takes others away',
-  },
-  'nodes.grants': {
-    method: 'POST',
-    path: '/v1/nodes/{node}/grants',
-    access: 'approver',
-    scope: 'nodes:write',
-    safe: false,
-    summary: 'Gives a machine capabilities and takes others away',
-  },
+  ...NODE_ROUTES,
   'events.stream': {
     method: 'GET',
     path: '/v1/events',
@@ -276,38 +230,6 @@ export const ROUTES = routes({
     waits: true,
     summary: 'Whether the audit log is whole and unchanged',
   },
-  'inventory.list': {
-    method: 'GET',
-    path: '/v1/inventory',
-    access: 'viewer',
-    scope: 'nodes:read',
-    safe: true,
-    summary: 'Every device, those that ask to join included, with what concerns it and what can be done now',
-  },
-  'inventory.show': {
-    method: 'GET',
-    path: '/v1/inventory/{id}',
-    access: 'viewer',
-    scope: 'nodes:read',
-    safe: true,
-    summary: 'One device of the inventory, by name or id of the node, or id of the request',
-  },
-  'nodes.revoke': {
-    method: 'POST',
-    path: '/v1/nodes/{node}/revoke',
-    access: 'owner',
-    scope: 'nodes:write',
-    safe: false,
-    summary: 'Withdraws trust from a machine and keeps its record',
-  },
-  'nodes.restore': {
-    method: 'POST',
-    path: '/v1/nodes/{node}/restore',
-    access: 'owner',
-    scope: 'nodes:write',
-    safe: false,
-    summary: 'Gives trust back to a machine that was revoked or removed less than a day ago',
-  },
   'daemon.expose': {
     method: 'POST',
     path: '/v1/daemon/expose',
@@ -315,14 +237,6 @@ export const ROUTES = routes({
     scope: 'daemon:write',
     safe: false,
     summary: 'Moves the public and the node port to other addresses, live and for the next start',
-  },
-  'nodes.prune': {
-    method: 'POST',
-    path: '/v1/nodes/prune',
-    access: 'owner',
-    scope: 'nodes:write',
-    safe: false,
-    summary: 'Tells which machines were not seen for long, and removes them when told to',
   },
   ...SESSION_ROUTES,
   healthz: {

@@ -1,0 +1,95 @@
+/**
+ * Routes of machines: the fleet and the inventory, in the shape of `routes.ts`, which spreads them in.
+ */
+import type { Route } from './routes.js';
+
+export const NODE_ROUTES = {
+  'nodes.list': {
+    method: 'GET',
+    path: '/v1/nodes',
+    access: 'viewer',
+    scope: 'nodes:read',
+    safe: true,
+    summary: 'Every paired machine',
+  },
+  'nodes.show': {
+    method: 'GET',
+    path: '/v1/nodes/{node}',
+    access: 'viewer',
+    scope: 'nodes:read',
+    safe: true,
+    summary: 'One machine, by name, id or id prefix',
+  },
+  'nodes.remove': {
+    method: 'DELETE',
+    path: '/v1/nodes/{node}',
+    access: 'owner',
+    scope: 'nodes:write',
+    safe: false,
+    summary: 'Revokes a machine and closes its connections',
+  },
+  'nodes.rename': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/rename',
+    access: 'approver',
+    scope: 'nodes:write',
+    safe: false,
+    summary: 'Gives a machine another name',
+  },
+  'nodes.label': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/labels',
+    access: 'approver',
+    scope: 'nodes:write',
+    safe: false,
+    summary: 'Sets labels of a machine and takes others away',
+  },
+  'nodes.grants': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/grants',
+    access: 'approver',
+    scope: 'nodes:write',
+    safe: false,
+    summary: 'Gives a machine capabilities and takes others away',
+  },
+  'inventory.list': {
+    method: 'GET',
+    path: '/v1/inventory',
+    access: 'viewer',
+    scope: 'nodes:read',
+    safe: true,
+    summary: 'Every device, those that ask to join included, with what concerns it and what can be done now',
+  },
+  'inventory.show': {
+    method: 'GET',
+    path: '/v1/inventory/{id}',
+    access: 'viewer',
+    scope: 'nodes:read',
+    safe: true,
+    summary: 'One device of the inventory, by name or id of the node, or id of the request',
+  },
+  'nodes.revoke': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/revoke',
+    access: 'owner',
+    scope: 'nodes:write',
+    safe: false,
+    summary: 'Withdraws trust from a machine and keeps its record',
+  },
+  'nodes.restore': {
+    method: 'POST',
+    path: '/v1/nodes/{node}/restore',
+    access: 'owner',
+    scope: 'nodes:write',
+    safe: false,
+    summary: 'Gives trust back to a machine that was revoked or removed less than a day ago',
+  },
+  'nodes.prune': {
+    method: 'POST',
+    path: '/v1/nodes/prune',
+    access: 'owner',
+    scope: 'nodes:write',
+    safe: false,
+    summary: 'Tells which machines were not seen for long, and removes them when told to',
+  },
+} as const satisfies Record<string, Route>;
