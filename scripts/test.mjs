@@ -1,11 +1,13 @@
 // npm test: installs and builds what is missing, checks what is generated, then runs the tests with mocha.
 //   npm test                      everything
 //   npm test -- unit contract     only these kinds (folders below test/)
+//   npm test -- test/e2e/tui.test.ts   only these files, or these too
 //   npm test -- --grep "a link"   any option of mocha
+//   npm test -- --times           how long each file took, at the end
 //   npm test -- --built           trust dist and the generated files as they are
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import { runLanes } from './lanes.mjs';
 import { assertNodeVersion, buildWhenStale, install, root } from './prepare.mjs';
 
 const KINDS = ['unit', 'contract', 'property', 'architecture', 'e2e', 'fault'];
@@ -21,13 +23,18 @@ if (!words.includes('--built')) {
   await buildWhenStale(say);
   await checkGenerated();
 }
-// A path among the options replaces the usual selection.
-const files = options.some((word) => word.endsWith('.ts'))
-  ? []
-  : (kinds.length > 0 ? kinds : KINDS).map((kind) => `test/${kind}/**/*.test.ts`);
-const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
-const { status, signal } = spawnSync(process.execPath, [mocha, ...options, ...files], { cwd: root, stdio: 'inherit' });
-process.exitCode = signal === null ? (status ?? 1) : 1;
+const paths = options.filter((word) => word.endsWith('.test.ts'));
+const files = [...(kinds.length + paths.length > 0 ? kinds : KINDS).flatMap(testsOf), ...paths];
+const others = options.filter((word) => !paths.includes(word) && word !== '--times');
+process.exitCode = await runLanes(files, { options: others, times: options.includes('--times') });
+
+/** The test files of a folder below test/, sorted. */
+function testsOf(kind) {
+  return readdirSync(join(root, 'test', kind), { recursive: true })
+    .map((name) => `test/${kind}/${name.split(sep).join('/')}`)
+    .filter((path) => path.endsWith('.test.ts'))
+    .sort();
+}
 
 async function checkGenerated() {
   const { createManifest } = await import('./manifest.mjs');

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/lib/base/clock.js';
 import { silentLog } from '../../src/lib/base/log.js';
 import { FileStateStore } from '../../src/lib/daemon/journal.js';
+import { bundled } from '../support/bundled.js';
 
 const WRITER = fileURLToPath(new URL('../support/journal-writer.ts', import.meta.url));
 const LOOPS = 20;
@@ -18,12 +19,11 @@ describe('the journal under kill -9', () => {
   it(`loses no confirmed record in ${LOOPS} kills`, async function () {
     this.timeout(120_000);
     const directory = await mkdtemp(join(tmpdir(), 'palyra-kill-'));
+    const writer = bundled(WRITER);
     try {
       let confirmed = 0;
       for (let loop = 0; loop < LOOPS; loop++) {
-        const child = spawn(process.execPath, ['--import', 'tsx', WRITER, directory], {
-          stdio: ['ignore', 'pipe', 'inherit'],
-        });
+        const child = spawn(process.execPath, [writer, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
         const exited = once(child, 'exit');
         let found: number | null = null;
         let timer: NodeJS.Timeout | undefined;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import type { Authority } from '../../src/lib/identity/authority.js';
+import { bundled } from '../support/bundled.js';
 import { FakeDaemon, testAuthority } from '../support/fake-daemon.js';
 import { session } from '../support/node-daemon.js';
 import { pairDirectory } from '../support/paired-directory.js';
@@ -16,6 +17,7 @@ const probe = fileURLToPath(new URL('../fixtures/plugin-probe/capabilities.js', 
 
 describe('a node that is killed', () => {
   const home = temporaryDirectory();
+  let program: string;
   let authority: Authority;
   let daemon: FakeDaemon;
   let child: ChildProcess | null = null;
@@ -27,7 +29,7 @@ describe('a node that is killed', () => {
     return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
   };
   const start = () => {
-    child = spawn(process.execPath, ['--import', 'tsx', script, stateDirectory(), join(home(), 'node.sock'), probe], {
+    child = spawn(process.execPath, [program, stateDirectory(), join(home(), 'node.sock'), probe], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return child;
@@ -43,6 +45,7 @@ describe('a node that is killed', () => {
   });
 
   before(() => {
+    program = bundled(script);
     authority = testAuthority();
   });
   beforeEach(async () => {

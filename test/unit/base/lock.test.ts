@@ -7,14 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { acquireLock } from '../../../src/lib/base/lock.js';
+import { bundled } from '../../support/bundled.js';
 
 const HOLDER = fileURLToPath(new URL('../../support/lock-holder.ts', import.meta.url));
 
 describe('the lock of a state directory', () => {
+  let holder: string;
   let root: string;
   let directory: string;
   const children: ChildProcess[] = [];
 
+  before(() => {
+    holder = bundled(HOLDER);
+  });
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'palyra-lock-'));
     directory = await mkdtemp(join(root, 'state-'));
@@ -31,7 +36,7 @@ describe('the lock of a state directory', () => {
     await exited;
   };
   const start = async (path = directory): Promise<{ child: ChildProcess; said: string }> => {
-    const child = spawn(process.execPath, ['--import', 'tsx', HOLDER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [holder, path], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
     const [text] = (await once(child.stdout, 'data')) as [Buffer];
     return { child, said: text.toString().trim() };
