@@ -6,12 +6,14 @@ import { systemClock } from '../../src/lib/base/clock.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { readCertificate } from '../../src/lib/identity/certificate.js';
 import { exportKey, spkiOf, createDeviceKey } from '../../src/lib/identity/device-key.js';
+import { writeNodeIdentity } from '../../src/lib/identity/node-identity.js';
 import { renewalDueAt, rotateMessage } from '../../src/lib/identity/renewal.js';
 import { signPossession } from '../../src/lib/identity/pairing-proof.js';
 import { readCredentials } from '../../src/lib/node/credentials.js';
 import { leaveDaemon } from '../../src/lib/node/leave.js';
 import { rotateOver } from '../../src/lib/node/link/renewal-calls.js';
 import { renewCertificate, type RenewalStep, type RenewOptions } from '../../src/lib/node/renew.js';
+import { CuttingProxy } from '../support/cutting-proxy.js';
 import { JoinedNode } from '../support/joined-node.js';
 import { rejectsWith } from '../support/rejects-with.js';
 import { SteppedClock } from '../support/stepped-clock.js';
@@ -222,6 +224,22 @@ describe('certificate renewal', function () {
     const { entries } = (await ask({ socketPath: target.socketPath }, { path: '/v1/audit' })).json;
     const actions = (entries as { action: string; actor: { kind: string } }[]).map(({ action }) => action);
     assert.ok(actions.includes('RevokeDevicePairing') && actions.includes('RenewDeviceCertificate'), actions.join());
+  });
+
+  it('is told that it left when the first answer is lost with its connection', async () => {
+    await pairedAgo(0);
+    const proxy = await CuttingProxy.start(target.ports.node);
+    const stop = target.daemon.runtime.onRevoked(() => proxy.cut());
+    try {
+      const { identity } = await credentials();
+      await writeNodeIdentity(node.stateDirectory, { ...identity, nodeEndpoints: [proxy.endpoint] });
+      await rejectsWith(leaveDaemon(node.stateDirectory, { clock, timeoutMs: 5_000 }), 'NODE_REVOKED');
+      assert.equal(proxy.accepted, 2);
+      assert.deepEqual(target.daemon.runtime.listNodes().nodes, []);
+    } finally {
+      stop();
+      proxy.close();
+    }
   });
 
   it('renews the certificate of the daemon while it runs; new connections see it', async () => {

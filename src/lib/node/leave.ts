@@ -20,7 +20,10 @@ export async function leaveDaemon(
     ({ credentials } = await renewCertificate(options, { clock }));
   }
   let failure = new PalyraError('DAEMON_UNREACHABLE');
-  for (const endpoint of credentials.identity.nodeEndpoints) {
+  const { nodeEndpoints } = credentials.identity;
+  // Each twice: the daemon ends the connections of who left soon after it withdrew its trust, and a slow answer goes with them. Asked again, it says that
+  // this device is removed.
+  for (const endpoint of [...nodeEndpoints, ...nodeEndpoints]) {
     try {
       await leaveOver(clock, { endpoint, timeoutMs, signal: undefined }, credentials.material);
       return;
