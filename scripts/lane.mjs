@@ -1,9 +1,10 @@
 // One lane of `npm test` (see lanes.mjs): a process that runs one test file after the other, each as mocha would, and asks the parent for the next. What is
 // shown of a file is sent in one piece, so that lanes that run at the same time are never mixed line by line.
 //   to the parent    { next: true }                                       ready for a file
-//                    { shown, failures, passes, pending, failing, tookMs }   a file that is over; failures is the list of them with their differences
+//                    { shown, failures, passes, pending, failing, tookMs, cpuMs }   a file that is over; failures: each with its difference
 //                    { open }                                             what Node says is still open a while after the last file
 //   from the parent  { file } or { over: true }
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { format } from 'node:util';
@@ -47,7 +48,7 @@ process.on('message', ({ file }) => {
 process.send({ next: true });
 
 async function run(file) {
-  const began = performance.now();
+  const [began, cpuBegan] = [performance.now(), cpuMs()];
   const stats = { passes: 0, pending: 0, failures: 0 };
   let failures = '';
   // What it shows, then its list of failures: the listener of Spec comes first.
@@ -72,7 +73,8 @@ async function run(file) {
   }
   runner = null;
   const { passes, pending, failures: failing } = stats;
-  process.send({ shown: take(), failures, passes, pending, failing, tookMs: performance.now() - began });
+  const spent = { tookMs: performance.now() - began, cpuMs: cpuMs() - cpuBegan };
+  process.send({ shown: take(), failures, passes, pending, failing, ...spent });
   if (interrupted) finish();
   else process.send({ next: true });
 }
@@ -89,4 +91,13 @@ function take() {
   const text = written;
   written = '';
   return text;
+}
+
+/** Of this process and of those it waited for, as Linux counts it (clock ticks of 10 ms); daemons in the background are not among them. */
+function cpuMs() {
+  if (process.platform !== 'linux') return 0;
+  const fields = readFileSync('/proc/self/stat', 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
 }

@@ -175,9 +175,14 @@ class Lane {
 }
 
 function timesOf(lanes) {
-  const files = lanes.flatMap(({ name, finished }) => finished.map(({ file, tookMs }) => ({ name, file, tookMs })));
+  const files = lanes.flatMap(({ name, finished }) => finished.map((file) => ({ ...file, name })));
   files.sort((one, other) => other.tookMs - one.tookMs);
-  return files.map(({ name, file, tookMs }) => `${seconds(tookMs).padStart(8)}  ${file}  (${name})`).join('\n');
+  const lines = files.map(
+    ({ name, file, tookMs, cpuMs }) =>
+      `${seconds(tookMs).padStart(8)}${seconds(cpuMs).padStart(8)} of CPU  ${file}  (${name})`,
+  );
+  const cpuMs = files.reduce((sum, file) => sum + file.cpuMs, 0);
+  return [...lines, `${seconds(cpuMs)} of CPU in all`].join('\n');
 }
 
 function seconds(ms) {

@@ -12,7 +12,7 @@ import { askSecurely, LOCAL_OWNER, ShiftedClock } from '../support/access.js';
 import { RuntimeFixture } from '../support/runtime-fixture.js';
 import { ask, startTestDaemon, type HttpAnswer, type TestDaemon } from '../support/test-daemon.js';
 
-const LOGINS = Number(process.env['PALYRA_LOGINS'] ?? 1000);
+const LOGINS = Number(process.env['PALYRA_LOGINS'] ?? 400);
 const IS_CAMPAIGN = LOGINS >= 10_000;
 const SOURCES = 254;
 const AT_ONCE = 12;

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import type { AuditEntry } from '../../src/lib/base/audit-chain.js';
 import { LiveDaemon } from '../support/live-daemon.js';
 import { Sandbox } from '../support/palyra.js';
+import { until } from '../support/until.js';
 
 const KILLS = 5;
 const AT_ONCE = 4;
+const ENOUGH_WITHIN_MS = 60_000;
 
 describe('the audit log under SIGKILL', function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   let sandbox: Sandbox;
   before(() => (sandbox = new Sandbox()));
   after(() => sandbox.dispose());
@@ -25,7 +27,7 @@ describe('the audit log under SIGKILL', function () {
           .catch(() => undefined),
       );
       const enough = confirmed.length + 10 + 3 * round;
-      while (confirmed.length < enough) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => confirmed.length >= enough, undefined, ENOUGH_WITHIN_MS);
       await daemon.kill();
       await Promise.all(workers);
       await daemon.startAgain();
@@ -74,7 +76,7 @@ describe('the audit log under SIGKILL', function () {
           })
           .catch(() => undefined),
       );
-      while (accepted < 10 + 3 * round) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => accepted >= 10 + 3 * round, undefined, ENOUGH_WITHIN_MS);
       await daemon.kill();
       await Promise.all(workers);
       await daemon.startAgain();

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/lib/base/clock.js';
 import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';
@@ -57,6 +58,9 @@ export async function startTestDaemon(
   };
 }
 
+/** Without turning all the time: what is waited for needs the processor too. */
+const LOOK_EVERY_MS = 2;
+
 /** Asks again and again until the answer is the wanted one; a test that waits for ever would keep the whole run from ending. */
 export async function eventually(
   what: string,
@@ -66,7 +70,7 @@ export async function eventually(
   const until = performance.now() + timeoutMs;
   while (!(await probe())) {
     if (performance.now() > until) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await pause(LOOK_EVERY_MS);
   }
 }
 
