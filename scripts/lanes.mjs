@@ -13,7 +13,6 @@ const ALONE = [
   'test/contract/quic-bench.test.ts',
   'test/fault/http2-floods.test.ts',
   'test/fault/quic-attack.test.ts',
-  'test/fault/slow-peers.test.ts',
   'test/fault/watchdog.test.ts',
 ];
 // The longest come first and the shortest last, so that all lanes end at about the same time.

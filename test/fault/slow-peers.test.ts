@@ -14,6 +14,8 @@ import { invite, pairTestNode, TestPairing } from '../support/test-node.js';
 
 /** Together more than a node may leave unread, less than it may never have unread. */
 const OFFERS = 5;
+/** What a busy machine may add to a time-out of the daemon. Without the time-out, nothing would ever come. */
+const LATE_MS = 10_000;
 
 describe('peers that are slow or go away', () => {
   let target: TestDaemon;
@@ -69,12 +71,12 @@ describe('peers that are slow or go away', () => {
     }
     const startedAt = performance.now();
     const lived = (await gone) - startedAt;
-    assert.ok(lived < STALL_MS + 1000, `it was cut off after ${Math.round(lived)} ms`);
+    assert.ok(lived < STALL_MS + LATE_MS, `it was cut off after ${Math.round(lived)} ms`);
     assert.equal((await api({ path: '/v1/nodes/deaf' })).json.node.presence, 'offline');
   });
 
   it('ends a link that never says hello', async function () {
-    this.timeout(HELLO_TIMEOUT_MS + 5000);
+    this.timeout(HELLO_TIMEOUT_MS + 2 * LATE_MS);
     const node = await pairTestNode(target);
     const client = node.client();
     const stream = client.streamNodeEvents();
@@ -88,7 +90,7 @@ describe('peers that are slow or go away', () => {
   });
 
   it('closes an HTTPS connection whose request does not come', async function () {
-    this.timeout(20_000);
+    this.timeout(40_000);
     const ca = await readFile(join(target.options.stateDirectory, 'identity', 'ca.crt'), 'utf8');
     const quiet = await tlsConnect({ port: target.ports.public, ca });
     quiet.resume();
@@ -99,7 +101,7 @@ describe('peers that are slow or go away', () => {
     const startedAt = performance.now();
     await Promise.all([quiet, trickling].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
     clearInterval(timer);
-    assert.ok(performance.now() - startedAt < 13_000);
+    assert.ok(performance.now() - startedAt < 12_000 + LATE_MS);
   });
 
   it('closes a connection when its certificate expires, and takes none that has', async () => {
@@ -110,7 +112,7 @@ describe('peers that are slow or go away', () => {
     offsetMs = 91 * 86_400_000;
     const startedAt = performance.now();
     await new Promise((resolve) => live.once('close', resolve));
-    assert.ok(performance.now() - startedAt < 5000);
+    assert.ok(performance.now() - startedAt < 5000 + LATE_MS);
     const late = await openHttp2(credentials);
     late.resume();
     await new Promise((resolve) => late.once('close', resolve));
