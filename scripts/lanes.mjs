@@ -2,7 +2,8 @@
 // when it has finished one. What measures time or needs the machine for itself comes last, in a lane of its own. What a test leaves open (a handle, a
 // timer, a listener) keeps its lane from ending; that is told, and it fails.
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import { root } from './prepare.mjs';
 
 // Three lanes keep two processors busy; a fourth has the files that mostly wait.
@@ -10,7 +11,6 @@ const LANES = 4;
 // These measure time, or load the machine so much that others would.
 const ALONE = [
   'test/contract/login-attack.test.ts',
-  'test/contract/quic-bench.test.ts',
   'test/fault/http2-floods.test.ts',
   'test/fault/quic-attack.test.ts',
   'test/fault/watchdog.test.ts',
@@ -64,6 +64,14 @@ export async function runLanes(files, { options = [], times = false } = {}) {
   console.log(`\n${sum('passes')} passing, ${sum('pending')} pending, ${sum('failing')} failing`);
   if (interrupted !== null) return interrupted === 'SIGINT' ? 130 : 143;
   return all.every(({ succeeded }) => succeeded) ? 0 : 1;
+}
+
+/** The test files of a folder below test/, sorted. */
+export function testsOf(kind) {
+  return readdirSync(join(root, 'test', kind), { recursive: true })
+    .map((name) => `test/${kind}/${name.split(sep).join('/')}`)
+    .filter((path) => path.endsWith('.test.ts'))
+    .sort();
 }
 
 function rank(file) {

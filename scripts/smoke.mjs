@@ -4,7 +4,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
+import { testsOf } from './lanes.mjs';
 import { root } from './prepare.mjs';
 
 const [major, ...rest] = process.argv.slice(2);
@@ -31,9 +32,10 @@ const options = rest.filter((word) => word !== '--all');
 // Child processes find this Node first, so that what the tests start runs on it too.
 const env = { ...process.env, PATH: `${dirname(binary)}${delimiter}${process.env.PATH}` };
 // Whatever touches Node itself (TLS, HTTP/2, UDP, processes, terminals) is met by these; the others test our own rules, which are the same on each Node.
+const OUR_OWN = ['cli-generated', 'csrf-table', 'generated-client', 'login-attack', 'principals-table', 'quic-bench'];
 const SMOKE = [
-  'unit',
-  'contract',
+  ...testsOf('unit'),
+  ...testsOf('contract').filter((file) => !OUR_OWN.includes(basename(file, '.test.ts'))),
   ...['spine', 'journey', 'login', 'quic', 'transports', 'watch', 'tui'].map((name) => `test/e2e/${name}.test.ts`),
 ];
 const files = all || options.some((word) => word.endsWith('.test.ts')) ? [] : SMOKE;

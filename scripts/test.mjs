@@ -5,9 +5,9 @@
 //   npm test -- --grep "a link"   any option of mocha
 //   npm test -- --times           how long each file took, at the end
 //   npm test -- --built           trust dist and the generated files as they are
-import { readFileSync, readdirSync } from 'node:fs';
-import { join, sep } from 'node:path';
-import { runLanes } from './lanes.mjs';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runLanes, testsOf } from './lanes.mjs';
 import { assertNodeVersion, buildWhenStale, install, root } from './prepare.mjs';
 
 const KINDS = ['unit', 'contract', 'property', 'architecture', 'e2e', 'fault'];
@@ -27,14 +27,6 @@ const paths = options.filter((word) => word.endsWith('.test.ts'));
 const files = [...(kinds.length + paths.length > 0 ? kinds : KINDS).flatMap(testsOf), ...paths];
 const others = options.filter((word) => !paths.includes(word) && word !== '--times');
 process.exitCode = await runLanes(files, { options: others, times: options.includes('--times') });
-
-/** The test files of a folder below test/, sorted. */
-function testsOf(kind) {
-  return readdirSync(join(root, 'test', kind), { recursive: true })
-    .map((name) => `test/${kind}/${name.split(sep).join('/')}`)
-    .filter((path) => path.endsWith('.test.ts'))
-    .sort();
-}
 
 async function checkGenerated() {
   const { createManifest } = await import('./manifest.mjs');
