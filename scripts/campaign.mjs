@@ -6,6 +6,8 @@ import { root } from './prepare.mjs';
 const RUNS = [
   { env: { PALYRA_HISTORIES: '200000' }, file: 'test/property/delivery.property.test.ts' },
   { env: { PALYRA_RESTARTS: '20' }, file: 'test/e2e/watch.test.ts' },
+  { env: { PALYRA_KILLS: '10' }, file: 'test/fault/daemon-kill.test.ts' },
+  { env: { PALYRA_KILLS: '10' }, file: 'test/fault/audit-kill.test.ts' },
   { env: { PALYRA_LOGINS: '10000' }, file: 'test/contract/login-attack.test.ts' },
   { env: { PALYRA_QUIC_ECHOES: '1000', PALYRA_QUIC_OUTAGE_MS: '20000' }, file: 'test/e2e/quic.test.ts' },
   { env: { PALYRA_QUIC_ATTACK: '1' }, file: 'test/fault/quic-attack.test.ts' },

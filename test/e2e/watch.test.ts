@@ -5,7 +5,7 @@ import { LiveDaemon } from '../support/live-daemon.js';
 import { Sandbox, type Document, type RunningProcess } from '../support/palyra.js';
 
 /** Restarts of the daemon under a watching command; a campaign takes more. */
-const RESTARTS = Number(process.env['PALYRA_RESTARTS'] ?? 5);
+const RESTARTS = Number(process.env['PALYRA_RESTARTS'] ?? 3);
 
 function linesOf(running: RunningProcess): Document[] {
   return running.stdout

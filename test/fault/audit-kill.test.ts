@@ -5,12 +5,13 @@ import { LiveDaemon } from '../support/live-daemon.js';
 import { Sandbox } from '../support/palyra.js';
 import { until } from '../support/until.js';
 
-const KILLS = 5;
+/** A campaign takes more. */
+const KILLS = Number(process.env['PALYRA_KILLS'] ?? 3);
 const AT_ONCE = 4;
 const ENOUGH_WITHIN_MS = 60_000;
 
 describe('the audit log under SIGKILL', function () {
-  this.timeout(180_000);
+  this.timeout(60_000 + KILLS * 60_000);
   let sandbox: Sandbox;
   before(() => (sandbox = new Sandbox()));
   after(() => sandbox.dispose());
