@@ -26,7 +26,8 @@ const LAST = ['contract', 'property', 'architecture', 'unit'];
 // After its last test a lane ends within this, or something is still open in it.
 const END_WITHIN_MS = 45_000;
 // After Ctrl-C: the tests that run finish and clean up within this, or are ended.
-const CLEAN_UP_WITHIN_MS = 15_000;
+const CLEAN_UP_WITHIN_MS = 30_000;
+const ONE_CTRL_C_MS = 1_000;
 
 /**
  * Runs the files and shows each as it finishes, then every failure with its difference and one line for each lane. Gives the exit code.
@@ -41,9 +42,13 @@ export async function runLanes(files, { options = [], times = false } = {}) {
   const last = alone.length === 0 ? [] : [new Lane('alone', alone, options)];
 
   let interrupted = null;
+  let interruptedAt = 0;
   const interrupt = (signal) => {
+    // npm passes on what the terminal sent to us too: that is one Ctrl-C.
+    if (interrupted !== null && performance.now() - interruptedAt < ONE_CTRL_C_MS) return;
     if (interrupted === null) console.error('\nThe tests that run are being finished; once more ends them at once.');
     for (const lane of [...lanes, ...last]) interrupted === null ? lane.interrupt() : lane.destroy();
+    if (interrupted === null) interruptedAt = performance.now();
     interrupted ??= signal;
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);

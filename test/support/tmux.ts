@@ -96,11 +96,16 @@ export class Tmux {
     return existsSync(this.#recorded) ? readFileSync(this.#recorded, 'utf8') : '';
   }
 
-  /** The screen once it matches. */
+  /** The screen once it matches and is the same at two looks: a frame may be seen while it is drawn. */
   async until(pattern: RegExp, timeoutMs = WAIT_MS): Promise<string> {
     let seen = '';
+    const look = () => {
+      const before = seen;
+      seen = this.screen;
+      return seen === before && pattern.test(seen) ? seen : undefined;
+    };
     try {
-      return await eventually(() => (pattern.test((seen = this.screen)) ? seen : undefined), `${pattern}`, timeoutMs);
+      return await eventually(look, `${pattern}`, timeoutMs);
     } catch {
       throw new Error(`not within ${timeoutMs} ms: ${String(pattern)} in\n${seen}`);
     }
