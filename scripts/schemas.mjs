@@ -282,6 +282,7 @@ const DOCUMENTS = {
   'schema.commands': { commands: z.array(command) },
   invite: { invite: newInviteView, redeemedBy: inviteView.shape.redeemedBy.optional() },
   'invites.list': { invites: z.array(inviteView) },
+  'invites.show': { invite: inviteView },
   'invites.revoke': { action: z.literal('revoke'), changed, invite: inviteView },
   'approvals.list': { requests: z.array(approvalView) },
   'approvals.show': { request: approvalView },

@@ -12,6 +12,11 @@ export function statusOf(node: Pick<NodeView, 'presence' | 'presenceReason'>): s
   return node.presenceReason === null ? node.presence : `${node.presence} (${node.presenceReason})`;
 }
 
+/** Whether it is connected, alone or beside a copy of itself. */
+export function isHere({ presence }: Pick<NodeView, 'presence'>): boolean {
+  return presence === 'online' || presence === 'late' || presence === 'conflict';
+}
+
 export function labelsOf(labels: Readonly<Record<string, string>>): string {
   return Object.keys(labels)
     .sort()

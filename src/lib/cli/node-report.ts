@@ -40,12 +40,21 @@ export function nodeReport(
   if (node.certificate !== null) add('certificate', `${node.certificate.daysLeft} days left`);
   add('can do', canDo(capabilities));
   for (const { name, message } of pluginFailures) add('! plugin', `${name}: ${message}`);
+  for (const words of provenanceOf(node)) add('joined', words);
   const labels = labelsOf(node.labels);
   if (labels !== '') add('labels', labels);
   if (node.queue.waiting + node.queue.running > 0)
     add('queue', `${node.queue.running} running, ${node.queue.waiting} waiting`);
   if (recentDispatches.length > 0) add('last runs', recentDispatches.slice(0, 5).map(recentRun).join(' · '));
   return lines.map(printable);
+}
+
+/** How it came and how it goes. Absent in the answer of an older daemon. */
+function provenanceOf({ replaces = null, ephemeralMs = null }: Partial<NodeView>): string[] {
+  return [
+    ...(replaces === null ? [] : [`in place of ${replaces.name} · ${replaces.nodeId}`]),
+    ...(ephemeralMs === null ? [] : [`for a while: removed when not seen for ${longDuration(ephemeralMs)}`]),
+  ];
 }
 
 function canDo(capabilities: NodeReportInput['capabilities']): string {
