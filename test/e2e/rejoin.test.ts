@@ -40,6 +40,7 @@ describe('a machine that was set up anew', function () {
       [['--replace', 'pi', '--force', '--uses', '2'], 'REQUEST_INVALID'],
       [['--replace', 'nobody'], 'NODE_NOT_FOUND'],
       [['--force'], 'USAGE_INVALID'],
+      [['--ephemeral', '5s'], 'REQUEST_INVALID'],
     ] as const) {
       assert.equal((await sandbox.json(['node', 'pair', ...args])).document.error.code, code, args.join(' '));
     }
@@ -69,14 +70,16 @@ describe('a machine that was set up anew', function () {
   it('gets an invite that names the place, and until it is used nothing happens to the old node', async () => {
     await node.end('SIGTERM');
     await daemon.nodeWhen('pi', 'offline');
-    invite = await sandbox.invite(['--replace', old.id]);
+    invite = await sandbox.invite(['--replace', old.id, '--ephemeral', '1h']);
     assert.deepEqual([invite.replaces.nodeId, invite.replaces.evenOnline], [old.id, false]);
     await hold();
     const table = await sandbox.run(['invites', 'list', '--open']);
     assert.match(table.stdout, /REPLACES[^]*\n\w{6} .* pi /);
     const shown = await sandbox.json(['invites', 'show', invite.id]);
     assertDocument(shown.document);
-    assert.match((await sandbox.run(['invites', 'show', invite.id])).stdout, /who joins +in place of pi\n/);
+    assert.deepEqual([shown.document.invite.ephemeral, shown.document.invite.ephemeralMs], [true, 3_600_000]);
+    const told = await sandbox.run(['invites', 'show', invite.id]);
+    assert.match(told.stdout, /who joins +in place of pi\n +who joins +goes away when not seen for 1 h 00 min\n/);
     await daemon.kill();
     await daemon.startAgain();
     node = await sandbox.startNode('pi');
@@ -95,20 +98,21 @@ describe('a machine that was set up anew', function () {
     assert.deepEqual([after.labels, after.purpose], [{ site: 'lab' }, 'weather']);
     assert.ok(after.capabilities.includes('echo') && !after.capabilities.includes('system.health'));
     assert.deepEqual(after.replaces, { nodeId: old.id, name: 'pi' });
-    assert.match((await sandbox.run(['nodes', 'show', 'pi'])).stdout, new RegExp(`in place of pi · ${old.id}`));
+    assert.match((await sandbox.run(['nodes', 'show', 'pi'])).stdout, new RegExp(`in place of pi · ${old.id}\n.*removed when not seen for 1 h`));
     const { dispatches } = await daemon.with((client) => client.listDispatches());
     const failed = dispatches.filter(({ nodeId, state }) => nodeId === old.id && state === 'failed');
     assert.deepEqual(
       failed.map(({ error }) => error?.code),
       ['NODE_REVOKED'],
     );
+    const listed = await sandbox.json(['nodes', 'list']);
+    assertDocument(listed.document);
+    assert.deepEqual(
+      listed.document.nodes.map(({ name, ephemeralMs }: Document) => [name, ephemeralMs]),
+      [['pi', 3_600_000]],
+    );
     const late = await sandbox.run(['node', 'run'], { home: 'pi' });
     assert.equal(late.code, 78, late.stderr);
-    const { nodes } = await daemon.with((client) => client.listNodes());
-    assert.deepEqual(
-      nodes.map(({ name }) => name),
-      ['pi'],
-    );
     await daemon.kill();
     await daemon.startAgain();
     await daemon.nodeWhen('pi', 'online');

@@ -47,6 +47,11 @@ export function tableColumns(now: number, options: { wide: boolean }): Column<No
     { header: 'CERT', value: (node) => (node.certificate === null ? NOTHING : `${node.certificate.daysLeft} d`) },
     { header: 'CAPABILITIES', value: (node) => orDash(node.capabilities.join(',')) },
     { header: 'PURPOSE', value: (node) => orDash(node.purpose) },
+    {
+      header: 'GOES AFTER',
+      // Of an older daemon it is absent.
+      value: ({ ephemeralMs }) => (typeof ephemeralMs === 'number' ? shortDuration(ephemeralMs) : NOTHING),
+    },
     { header: 'QUEUE', value: (node) => `${node.queue.waiting + node.queue.running}` },
   ];
 }

@@ -5,7 +5,7 @@
  *
  * Always true (test/unit/runtime/absence.test.ts):
  *   1. Time in which the daemon did not run, stood still or had its clock moved is nobody's absence (`downtime.ts`).
- *   2. After such a time the machines get `RETURN_MS` to come back before anybody is removed.
+ *   2. After such a time the machines get `RETURN_BEATS` to come back before anybody is removed.
  *   3. Who is connected stays, and so does every machine that did not join for a while.
  */
 import type { RuntimeCore } from './core.js';
@@ -15,8 +15,10 @@ import { removeNode } from './removal.js';
 import type { Now, Transaction } from './transaction.js';
 import type { NodeRecord } from '../base/model.js';
 
-/** A machine tries again every 30 s at the latest; five minutes are ten tries. */
-export const RETURN_MS = 300_000;
+/** In heartbeats, five minutes by default: a machine tries again every 30 s at the latest. */
+export const RETURN_BEATS = 20;
+/** In heartbeats, a minute by default: absences are looked for this often. */
+export const LOOK_BEATS = 4;
 /** Removed in one step: bounds the size of the journal record. */
 const REMOVE_AT_ONCE = 200;
 
@@ -39,7 +41,7 @@ export function absenceOf(core: RuntimeCore, node: NodeRecord, now: Now): Absenc
 
 /** Removes the machines that joined for a while and whose time is over. `upMs`: for how long the daemon has run without a gap. */
 export function removeAbsent(tx: Transaction, core: RuntimeCore, upMs: number): void {
-  if (upMs < RETURN_MS) return;
+  if (upMs < RETURN_BEATS * core.heartbeatMs) return;
   let removed = 0;
   for (const node of tx.tables.nodes.values()) {
     if (node.ephemeralMs === undefined || node.removedAt !== null) continue;

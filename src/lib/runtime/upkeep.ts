@@ -1,5 +1,5 @@
 /** What the domain does without being asked: timers, forgetting, snapshots, and the orderly end. */
-import { removeAbsent } from './absence.js';
+import { LOOK_BEATS, removeAbsent } from './absence.js';
 import type { Access } from './access.js';
 import type { RuntimeCore } from './core.js';
 import { downtimesAt } from './downtime.js';
@@ -17,6 +17,7 @@ export class Upkeep {
   readonly #access: Access;
   readonly #presence: PresenceWatch;
   #forgetAt = 0;
+  #lookAt = 0;
   /** Monotonic; null before the first tick. */
   #upSince: number | null = null;
   #snapshot: Promise<void> | null = null;
@@ -40,6 +41,9 @@ export class Upkeep {
     if (tx.now.mono >= this.#forgetAt) {
       this.#forgetAt = tx.now.mono + FORGET_EVERY_MS;
       forgetEnded(tx, core.pairing());
+    }
+    if (tx.now.mono >= this.#lookAt) {
+      this.#lookAt = tx.now.mono + LOOK_BEATS * core.heartbeatMs;
       removeAbsent(tx, core, tx.now.mono - (this.#upSince ?? tx.now.mono));
     }
     if (!tx.isEmpty) await core.commit(tx);

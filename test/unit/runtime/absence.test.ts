@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { RuntimeEvent } from '../../../src/lib/runtime/events.js';
-import { RETURN_MS } from '../../../src/lib/runtime/absence.js';
+import { RETURN_BEATS } from '../../../src/lib/runtime/absence.js';
+import { DEFAULT_HEARTBEAT_MS } from '../../../src/lib/runtime/core.js';
 import { RESTORE_MS } from '../../../src/lib/runtime/trust.js';
 import { OWNER, RuntimeFixture } from '../../support/runtime-fixture.js';
 
@@ -8,6 +9,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 /** Absences are looked for once a minute. */
 const LOOK = 60_000;
+const RETURN_MS = RETURN_BEATS * DEFAULT_HEARTBEAT_MS;
 
 describe('a node that joined for a while', () => {
   let fixture: RuntimeFixture;
@@ -31,7 +33,7 @@ describe('a node that joined for a while', () => {
     fixture.runtime.events.subscribe(({ event }) => heard.push(event));
     assert.equal(fixture.runtime.nodeDetails('runner').node.ephemeralMs, HOUR);
     assert.equal(fixture.runtime.nodeDetails('nas').node.ephemeralMs, null);
-    const beat = () => link.session.receive({ kind: 'heartbeat', running: [] } as never);
+    const beat = () => link.session.receive({ kind: 'heartbeat', active: [] });
     await fixture.live(HOUR - LOOK, beat);
     assert.deepEqual(names(), ['here', 'nas', 'runner']);
     await fixture.live(2 * LOOK, beat);
@@ -83,12 +85,12 @@ describe('a node that joined for a while', () => {
       it(`stays, ${why}: it has time to come back, and what is left of its own`, async () => {
         const runners = [await joins('one'), await joins('two'), await joins('long', 365 * DAY)];
         const link = await fixture.link(runners[0]!);
-        await fixture.live(HOUR / 2, () => link.session.receive({ kind: 'heartbeat', running: [] } as never));
+        await fixture.live(HOUR / 2, () => link.session.receive({ kind: 'heartbeat', active: [] }));
         await outage();
         await fixture.live(RETURN_MS);
         assert.deepEqual(names(), ['long', 'one', 'two']);
         const again = await fixture.link(runners[0]!);
-        const beat = () => again.session.receive({ kind: 'heartbeat', running: [] } as never);
+        const beat = () => again.session.receive({ kind: 'heartbeat', active: [] });
         await fixture.live(HOUR + LOOK, beat);
         assert.deepEqual(names(), ['long', 'one'], 'the one that did not come back goes in its time');
       });
@@ -111,7 +113,7 @@ describe('a node that joined for a while', () => {
       await fixture.runtime.close();
       await fixture.restart();
       const link = await fixture.link(runner);
-      const beat = () => link.session.receive({ kind: 'heartbeat', running: [] } as never);
+      const beat = () => link.session.receive({ kind: 'heartbeat', active: [] });
       await fixture.live(6 * HOUR, beat);
       fixture.clock.advance(DAY);
       await fixture.live(6 * HOUR, beat);
