@@ -98,7 +98,10 @@ describe('a machine that was set up anew', function () {
     assert.deepEqual([after.labels, after.purpose], [{ site: 'lab' }, 'weather']);
     assert.ok(after.capabilities.includes('echo') && !after.capabilities.includes('system.health'));
     assert.deepEqual(after.replaces, { nodeId: old.id, name: 'pi' });
-    assert.match((await sandbox.run(['nodes', 'show', 'pi'])).stdout, new RegExp(`in place of pi · ${old.id}\n.*removed when not seen for 1 h`));
+    assert.match(
+      (await sandbox.run(['nodes', 'show', 'pi'])).stdout,
+      new RegExp(`in place of pi · ${old.id}\n.*removed when not seen for 1 h`),
+    );
     const { dispatches } = await daemon.with((client) => client.listDispatches());
     const failed = dispatches.filter(({ nodeId, state }) => nodeId === old.id && state === 'failed');
     assert.deepEqual(
@@ -126,7 +129,13 @@ describe('a machine that was set up anew', function () {
       entries.find(({ action: name, target }) => name === action && key in target)?.target as Document;
     assert.equal(of('invites.create', 'replaces').replaces, old.id);
     assert.equal(of('invite.redeemed', 'replaces').replaces, old.id);
-    assert.deepEqual([of('pairing.issued', 'replaces').node, of('pairing.issued', 'replaces').replaces], [after.id, old.id]);
-    assert.deepEqual([of('node.revoked', 'replacedBy').node, of('node.revoked', 'replacedBy').replacedBy], [old.id, after.id]);
+    assert.deepEqual(
+      [of('pairing.issued', 'replaces').node, of('pairing.issued', 'replaces').replaces],
+      [after.id, old.id],
+    );
+    assert.deepEqual(
+      [of('node.revoked', 'replacedBy').node, of('node.revoked', 'replacedBy').replacedBy],
+      [old.id, after.id],
+    );
   });
 });

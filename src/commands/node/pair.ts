@@ -5,7 +5,13 @@ import { systemRandom } from '../../lib/base/random.js';
 import { collectCapabilities } from '../../lib/cli/capability-hook.js';
 import { runningDaemon } from '../../lib/cli/daemon-control.js';
 import { durationFlag } from '../../lib/cli/flags.js';
-import { confirmReplacement, inviteRequest, tellInvite, waitForJoiners, warnIfLoopbackOnly } from '../../lib/cli/invite-desk.js';
+import {
+  confirmReplacement,
+  inviteRequest,
+  tellInvite,
+  waitForJoiners,
+  warnIfLoopbackOnly,
+} from '../../lib/cli/invite-desk.js';
 import { JoinCommand, joinFlags } from '../../lib/cli/join-command.js';
 import { findInvite } from '../../lib/cli/join-input.js';
 import { certificateView, pairedLine } from '../../lib/cli/join-report.js';
@@ -46,7 +52,8 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
     }),
     replace: Flags.string({
       helpValue: '<node>',
-      description: 'Who joins takes the place of this node: its name, labels, purpose and grants. The old key is revoked then',
+      description:
+        'Who joins takes the place of this node: its name, labels, purpose and grants. The old key is revoked then',
     }),
     force: Flags.boolean({ description: 'With --replace: also while the old node is connected' }),
     ephemeral: durationFlag({

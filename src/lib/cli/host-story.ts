@@ -3,6 +3,7 @@ import type { LinkTransport, TransportMode } from '../base/model.js';
 import { shortDuration } from './durations.js';
 import type { Output } from './output.js';
 import { printable } from './text.js';
+import { enableCommand } from './waiting-words.js';
 
 export interface HostMoment {
   readonly state: 'connecting' | 'online' | 'offline' | 'stopping' | 'conflict';
@@ -16,6 +17,8 @@ export interface HostMoment {
   readonly nextTryAt: string | null;
   readonly lastError: { readonly reason: string; readonly message: string } | null;
   readonly capabilities: readonly string[];
+  /** Of plugins, off until somebody switches them on here. */
+  readonly waiting?: readonly string[];
 }
 
 /** After the first line of an outage: again after a minute, ten minutes, then hourly. */
@@ -59,6 +62,11 @@ export class HostStory {
     }
     this.#begun = true;
     this.#output.say(printable(`● Online. Capabilities: ${moment.capabilities.join(', ') || 'none'}`));
+    const { waiting = [] } = moment;
+    if (waiting.length > 0) {
+      this.#output.say(printable(`! Off until you allow them on this machine: ${waiting.join(', ')}`));
+      this.#output.say(printable(`  ${enableCommand(waiting)}`));
+    }
     this.#output.say('  Ctrl-C to stop');
   }
 

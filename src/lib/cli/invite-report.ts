@@ -29,7 +29,9 @@ function consequencesOf(invite: Partial<Pick<InviteView, 'replaces' | 'ephemeral
 
 /** `invites show`. */
 export function inviteLines(invite: InviteView, now: number): string[] {
-  const lines = [`Invite ${shortInviteId(invite.id)} · ${invite.state} · ${expiryWords(invite, now)} · by ${invite.createdBy}`];
+  const lines = [
+    `Invite ${shortInviteId(invite.id)} · ${invite.state} · ${expiryWords(invite, now)} · by ${invite.createdBy}`,
+  ];
   const add = (label: string, text: string) => {
     if (text !== '') lines.push(`  ${label.padEnd(10)}${text}`);
   };

@@ -137,8 +137,7 @@ export class Approvals {
       assertNameFree(core.registry, approval, name, replaced);
     }
     const deviceId = this.#newDeviceId();
-    if (replaced !== null)
-      takePlace(tx, core.pairing(), approval, { old: replaced, nodeId: deviceId, by: answer.by });
+    if (replaced !== null) takePlace(tx, core.pairing(), approval, { old: replaced, nodeId: deviceId, by: answer.by });
     const approved = approve(tx, core.pairing(), approval, { ...answer, deviceId, replaced });
     await core.commit(tx);
     if (answer.pin === 'waived' && approval.pin !== undefined) {

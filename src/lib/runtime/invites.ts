@@ -53,7 +53,9 @@ export function createInvite(
 ): InviteRecord {
   const { expiresInMs, replacement = null, ephemeralMs, ...rest } = invite;
   if (replacement !== null && invite.usesMax > 1) {
-    throw new PalyraError('REQUEST_INVALID', { detail: 'one machine takes the place of one: such an invite has one use' });
+    throw new PalyraError('REQUEST_INVALID', {
+      detail: 'one machine takes the place of one: such an invite has one use',
+    });
   }
   if (invite.name !== null && invite.usesMax > 1) {
     throw new PalyraError('REQUEST_INVALID', {

@@ -19,6 +19,12 @@ export function removeNode(
   core.mailbox.revoke(tx, node.id);
   reviewGrants(tx, core, node.id);
   tx.revokedNodes.push(node.id);
-  tx.events.push({ type: 'node.removed', nodeId: node.id, name: node.name, by, ...(replacedBy === undefined ? {} : { replacedBy }) });
+  tx.events.push({
+    type: 'node.removed',
+    nodeId: node.id,
+    name: node.name,
+    by,
+    ...(replacedBy === undefined ? {} : { replacedBy }),
+  });
   return removed;
 }

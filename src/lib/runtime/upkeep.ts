@@ -56,7 +56,10 @@ export class Upkeep {
   /** A gap is written at once. That it is alive is memory, saved with snapshots, because who was seen when is: after a crash both are equally old. */
   #alive(tx: Transaction): void {
     const { aliveAt: before, downtimes: known = [] } = tx.tables.daemon.get('daemon')!;
-    const { aliveAt, downtimes } = downtimesAt(before === undefined ? {} : { aliveAt: before, downtimes: known }, tx.now.wall);
+    const { aliveAt, downtimes } = downtimesAt(
+      before === undefined ? {} : { aliveAt: before, downtimes: known },
+      tx.now.wall,
+    );
     const gap = before !== undefined && downtimes !== known;
     if (gap) tx.set('daemon', 'daemon', { downtimes });
     if (gap || this.#upSince === null) this.#upSince = tx.now.mono;

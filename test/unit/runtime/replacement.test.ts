@@ -119,7 +119,10 @@ describe('an invite to the place of a node', () => {
     await fixture.runtime.removeNode(OWNER, 'pi-lab');
     await fixture.redeem(id, 'new key');
     const node = nodeOf('pi-lab');
-    assert.deepEqual([node.labels, node.capabilities, node.replaces?.nodeId], [{ site: 'lab' }, ['safe.read'], old.nodeId]);
+    assert.deepEqual(
+      [node.labels, node.capabilities, node.replaces?.nodeId],
+      [{ site: 'lab' }, ['safe.read'], old.nodeId],
+    );
   });
 
   it('takes a place once: the other invites to it end with it', async () => {
