@@ -1,5 +1,6 @@
 /** What `node run` says about its connection: one line a change that a person would want to know, not one an attempt. */
 import type { LinkTransport, TransportMode } from '../base/model.js';
+import { END_OF_CONFLICT } from './conflict-words.js';
 import { shortDuration } from './durations.js';
 import type { Output } from './output.js';
 import { printable } from './text.js';
@@ -92,5 +93,6 @@ export class HostStory {
     const next = waitMs < 1000 ? '' : ` · next try in ${shortDuration(waitMs)}`;
     const word = moment.state === 'conflict' ? 'Conflict' : 'Offline';
     this.#output.say(printable(`○ ${word}: ${why}${next}; it keeps trying`));
+    if (reason === 'NODE_CONFLICT') this.#output.say(`  ${END_OF_CONFLICT}`);
   }
 }

@@ -1,5 +1,6 @@
 /** `nodes show` for people: what it is, why it is in that state, what it can do, what to try next. */
 import type { DispatchView, NodeView } from '../base/model.js';
+import { conflictWords } from './conflict-words.js';
 import { longDuration, spent } from './durations.js';
 import { labelsOf, statusOf } from './node-columns.js';
 import { printable } from './text.js';
@@ -31,6 +32,8 @@ export function nodeReport(
   ];
   const lines = [head.join(' · ')];
   const add = (label: string, text: string) => lines.push(`  ${label.padEnd(LABEL_WIDTH)}${text}`);
+  const conflict = conflictWords(node);
+  if (conflict !== null) add('! identity', conflict);
   add(
     'machine',
     `${node.hostname} · ${node.platform}/${node.arch} · ${node.address ?? 'address unknown'} · ${node.id}`,

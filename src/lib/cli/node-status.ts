@@ -1,4 +1,5 @@
 /** `node status`: what this machine knows of its pairing, and what its running node says, if one runs. */
+import { END_OF_CONFLICT } from './conflict-words.js';
 import { longDuration } from './durations.js';
 import type { HostMoment } from './host-story.js';
 import { enableCommand } from './waiting-words.js';
@@ -112,6 +113,7 @@ function hostLines(host: HostFacts, now: number): string[] {
   const roundTrip = host.rttMs === null ? '' : ` · round trip ${host.rttMs} ms`;
   lines.push(`  transport    ${used === null ? `none (${mode})` : `${used}: ${why}`}${roundTrip}`);
   if (host.lastError !== null) lines.push(`  why          ${host.lastError.message}`);
+  if (host.lastError?.reason === 'NODE_CONFLICT') lines.push(`! identity     ${END_OF_CONFLICT}`);
   const failed = (host.plugins?.failed ?? []).map(({ name, message }) => `! plugin       ${name}: ${message}`);
   const { waiting = [] } = host;
   const off =

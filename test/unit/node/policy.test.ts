@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { ensurePrivateDirectory } from '../../../src/lib/base/files.js';
 import { Catalog } from '../../../src/lib/node/capabilities/catalog.js';
 import { capabilitySettings } from '../../../src/lib/node/capability-settings.js';
 import { describeMachine, machineFacts } from '../../../src/lib/node/facts.js';
@@ -12,7 +13,11 @@ describe('what is on at a machine', () => {
   const own = { name: 'own.read' };
   const foreign = { name: 'acme.read', plugin: 'palyra-plugin-acme' };
   const shy = { name: 'acme.write', plugin: 'palyra-plugin-acme', offByDefault: true };
-  const open = (name: string) => NodePolicy.open(join(home(), name));
+  const open = async (name: string) => {
+    const directory = join(home(), name);
+    await ensurePrivateDirectory(directory);
+    return NodePolicy.open(directory);
+  };
 
   it('is what came with palyra; what a plugin brought waits for its person, across restarts', async () => {
     const policy = await open('a');
@@ -43,7 +48,7 @@ describe('what is on at a machine', () => {
   });
 
   it('is decided by where a capability comes from, not by what it says of itself', async () => {
-    const liar = { ...capability({ name: 'acme.read' }), plugin: undefined };
+    const liar = { ...capability({ name: 'acme.read' }), plugin: 'palyra' };
     const registrations = [registration(capability({ name: 'own.read' })), { ...registration(liar), plugin: 'acme' }];
     const { catalog } = Catalog.collect(registrations);
     const policy = await open('c');

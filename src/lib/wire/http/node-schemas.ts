@@ -66,6 +66,8 @@ export const nodeSummary = z.object({
   asking: z.int(),
   /** Of the total: trust was withdrawn, the record is kept. */
   revoked: z.int(),
+  /** Of those online: two machines use their identity. */
+  conflict: z.int(),
 });
 
 export const none = z.strictObject({});
