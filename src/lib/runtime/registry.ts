@@ -112,7 +112,7 @@ export class Registry {
       granted: node.granted,
       declined: declinedAtFirst(node.facts.capabilities, node.granted),
       ...(node.withheld === undefined || node.withheld.length === 0 ? {} : { withheld: node.withheld }),
-      ...(node.ephemeralMs == null ? {} : { ephemeralMs: node.ephemeralMs }),
+      ...((node.ephemeralMs ?? null) === null ? {} : { ephemeralMs: node.ephemeralMs! }),
       ...(node.replaces === undefined ? {} : { replaces: node.replaces }),
       pairedAt: tx.now.wall,
       pairedBy: node.pairedBy,
