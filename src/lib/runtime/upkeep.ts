@@ -53,17 +53,13 @@ export class Upkeep {
     }
   }
 
-  /** A gap is written at once. That it is alive is memory, saved with snapshots, because who was seen when is: after a crash both are equally old. */
+  /** Memory, saved with snapshots, as who was seen when: after a crash both are equally old, and the time since counts as the daemon's own. */
   #alive(tx: Transaction): void {
-    const { aliveAt: before, downtimes: known = [] } = tx.tables.daemon.get('daemon')!;
-    const { aliveAt, downtimes } = downtimesAt(
-      before === undefined ? {} : { aliveAt: before, downtimes: known },
-      tx.now.wall,
-    );
-    const gap = before !== undefined && downtimes !== known;
-    if (gap) tx.set('daemon', 'daemon', { downtimes });
+    const before = tx.tables.daemon.get('daemon');
+    const { aliveAt, downtimes } = downtimesAt(before, tx.now.wall);
+    const gap = downtimes.length > 0 && downtimes !== before?.downtimes;
     if (gap || this.#upSince === null) this.#upSince = tx.now.mono;
-    tx.setVolatile('daemon', 'daemon', { aliveAt });
+    tx.setVolatile('daemon', 'daemon', { aliveAt, downtimes });
   }
 
   async close(): Promise<void> {

@@ -70,7 +70,7 @@ describe('nodes for people', () => {
     ]);
     assert.match(
       formatTable(FLEET, tableColumns(NOW, { wide: true }))[0] ?? '',
-      /ID +ADDRESS +TRANSPORT +CERT +CAPABILITIES +PURPOSE +QUEUE$/,
+      /ID +ADDRESS +TRANSPORT +CERT +CAPABILITIES +PURPOSE +GOES AFTER +QUEUE$/,
     );
   });
 
