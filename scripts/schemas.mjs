@@ -64,7 +64,12 @@ const pluginView = z.object({
   commands: z.array(z.string()),
   ignoredHooks: z.array(z.string()).describe('Hooks of oclif that palyra does not run for plugins.'),
 });
-const pluginAdded = { changed, plugin: pluginView, previous: z.string().nullable().describe('The version before.') };
+const pluginAdded = {
+  changed,
+  plugin: pluginView,
+  previous: z.string().nullable().describe('The version before.'),
+  off: z.array(z.string()).describe('Its capabilities that are off until somebody switches them on at this machine.'),
+};
 const logRecord = z.looseObject({ time: timestamp, level: z.string(), scope: z.string(), msg: z.string() });
 const identity = z.object({ id: z.string(), name: z.string() });
 const service = z
@@ -135,6 +140,8 @@ const localCapability = z.object({
   summary: z.string(),
   enabled: z.boolean(),
   offByDefault: z.boolean().describe('Off until somebody switches it on at this machine.'),
+  plugin: z.string().nullable().describe("Whose it is; null: palyra's own."),
+  waiting: z.boolean().describe('Of a plugin, and nobody has switched it on or off at this machine yet.'),
   approval: z.enum(['none', 'ask']),
   sideEffects: z.enum(['none', 'local', 'external']),
   allow: z.array(z.object({ pattern: z.string(), by: z.enum(['answer', 'command', 'config']) })),
@@ -282,6 +289,7 @@ const DOCUMENTS = {
   'schema.commands': { commands: z.array(command) },
   invite: { invite: newInviteView, redeemedBy: inviteView.shape.redeemedBy.optional() },
   'invites.list': { invites: z.array(inviteView) },
+  'invites.show': { invite: inviteView },
   'invites.revoke': { action: z.literal('revoke'), changed, invite: inviteView },
   'approvals.list': { requests: z.array(approvalView) },
   'approvals.show': { request: approvalView },

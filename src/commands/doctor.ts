@@ -11,6 +11,7 @@ import { machineChecks } from '../lib/cli/doctor/machine-checks.js';
 import { nodeChecks } from '../lib/cli/doctor/node-checks.js';
 import { readPairingFacts } from '../lib/cli/doctor/pairing-facts.js';
 import { askOverUdp, transportMode, udpCheck } from '../lib/cli/doctor/udp-check.js';
+import { waitingCapabilities } from '../lib/cli/own-hook.js';
 import { readNodeSummary } from '../lib/cli/host-socket.js';
 import type { CommandDocument } from '../lib/cli/output.js';
 import { runProgram } from '../lib/cli/service/programs.js';
@@ -60,13 +61,16 @@ to somebody else: log tails and facts, without keys, codes and passwords; it nev
     const { directories, config } = this;
     const version = config.version;
     const pairing = () => readPairingFacts(directories.nodeState);
-    const pluginFailures = async () => {
+    const plugins = async () => {
       const { registrations, failures, close } = await collectCapabilities<SourcedRegistration>(config, {
         data: directories.data,
         loadModules: loadCapabilityModules,
       });
       await close();
-      return [...failures, ...Catalog.collect(registrations).failures];
+      const { catalog, failures: refused } = Catalog.collect(registrations);
+      const names = catalog.definitions().flatMap(({ name, plugin }) => (plugin === undefined ? [] : [name]));
+      const waiting = await waitingCapabilities(config, directories.nodeState, names);
+      return { failures: [...failures, ...refused], waiting };
     };
     const service = this.nodeService();
     const { user } = thisPlace();
@@ -78,7 +82,7 @@ to somebody else: log tails and facts, without keys, codes and passwords; it nev
         nodeVersion: process.version,
         env: process.env,
         pairing,
-        pluginFailures,
+        plugins,
       }),
       ...daemonChecks({ client: this.client(), version, pairing }),
       ...nodeChecks({ directories, service, run: runProgram, user, version, now, pairing }),

@@ -26,7 +26,7 @@ describe('nodes list --json', function () {
   after(() => sandbox.dispose());
 
   it('would not pass the schema with a field missing or of another type', () => {
-    const summary = { total: 0, online: 0, late: 0, offline: 0, asking: 0, revoked: 0 };
+    const summary = { total: 0, online: 0, late: 0, offline: 0, asking: 0, revoked: 0, conflict: 0 };
     const document = { schema: 'palyra.nodes.list/v1', nodes: [] as unknown[], asking: [], summary, warnings: [] };
     assert.ok(published(document));
     for (const broken of [

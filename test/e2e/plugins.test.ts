@@ -4,6 +4,7 @@ import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { assertDocument } from '../support/document-schemas.js';
+import { eventually } from '../support/eventually.js';
 import { Sandbox, type Document } from '../support/palyra.js';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));
@@ -164,6 +165,76 @@ describe('plugins', function () {
     for (const words of [['version'], ['nodes', 'list'], ['schema', '--list'], ['plugins']])
       await sandbox.json(words, { home });
     assert.equal((await node.end('SIGTERM')).code, 143);
+  });
+
+  it('keeps off what comes after the machine was paired until its person switches it on; then the operator is asked once', async () => {
+    const home = 'pi';
+    await sandbox.startDaemon();
+    let node = await sandbox.joinNode('pi');
+    const linked = await ok(['plugins', 'link', ACME], { home });
+    assert.deepEqual(linked.off, ['acme.count', 'acme.temperature']);
+    const told = await sandbox.run(['plugins', 'link', ACME], { home });
+    assert.match(
+      told.stderr,
+      /! Off until you allow them on this machine: {2}palyra node capabilities enable acme\.count/,
+    );
+    await node.end('SIGTERM');
+    node = await sandbox.startNode(home);
+    await node.line(/Off until you allow them on this machine: acme\.count, acme\.temperature/);
+    const status = await ok(['node', 'status'], { home });
+    assert.deepEqual(
+      status.capabilities.filter(({ enabled }: Document) => !enabled).map(({ name }: Document) => name),
+      ['acme.count', 'acme.temperature'],
+    );
+    const off = /! off +acme\.count · acme\.temperature, from plugins · palyra node capabilities enable acme\.count/;
+    assert.match((await sandbox.run(['node', 'status'], { home })).stdout, off);
+    const listed = await sandbox.run(['node', 'capabilities', 'list'], { home });
+    assert.match(listed.stdout, /^acme\.count +not yet .* palyra-plugin-acme /m);
+    assert.match(listed.stderr, /Off until you allow them on this machine/);
+    const local = await ok(['node', 'capabilities', 'list'], { home });
+    const row = local.capabilities.find(({ name }: Document) => name === 'acme.count');
+    assert.deepEqual([row.enabled, row.waiting, row.plugin], [false, true, 'palyra-plugin-acme']);
+    const { checks } = (await sandbox.json(['doctor'], { home })).document;
+    const check = checks.find(({ id }: Document) => id === 'plugins.capabilities');
+    assert.match(check.detail, /off until you switch them on here: acme\.count, acme\.temperature/);
+    const known = async () =>
+      (await sandbox.json(['nodes', 'show', 'pi'])).document.node.capabilityDetails as Document[];
+    assert.ok(!(await known()).some(({ name }) => name.startsWith('acme.')), 'nothing of it is announced');
+    const early = await sandbox.json(['nodes', 'invoke', 'pi', 'acme.temperature', 'sensor=attic']);
+    assert.equal(early.document.error.code, 'CAPABILITY_NOT_FOUND');
+
+    await ok(['node', 'capabilities', 'enable', 'acme.temperature'], { home });
+    const [request] = await eventually(async () => {
+      const { requests } = (await sandbox.json(['approvals', 'list'])).document;
+      return requests.length > 0 && requests;
+    }, 'the operator is asked');
+    assert.deepEqual(request.wants, ['acme.temperature']);
+    await ok(['approvals', 'approve', request.id]);
+    const { document } = await sandbox.json(['nodes', 'invoke', 'pi', 'acme.temperature', 'sensor=attic']);
+    assert.equal(document.dispatch.state, 'succeeded');
+
+    await node.end('SIGTERM');
+    await sandbox.startNode(home, [], { env: { PALYRA_NO_PLUGINS: '1' } });
+    assert.ok(!(await known()).some(({ name }) => name.startsWith('acme.')), 'a rescue without plugins');
+  });
+
+  it('shows what the machine has when it is paired, and switches that on; a pairing without plugins does not', async () => {
+    const home = 'pi';
+    await sandbox.startDaemon();
+    assert.deepEqual((await ok(['plugins', 'link', ACME], { home })).off, [], 'a machine that is not paired');
+    const node = await sandbox.joinNode('pi');
+    assert.match(node.stderr, /Online\. Capabilities: acme\.count, acme\.temperature/);
+    await node.end('SIGTERM');
+    await sandbox.startNode(home);
+    const { document } = await sandbox.json(['nodes', 'invoke', 'pi', 'acme.temperature', 'sensor=attic']);
+    assert.equal(document.dispatch.state, 'succeeded');
+
+    await ok(['plugins', 'link', ACME], { home: 'other' });
+    const { link } = await sandbox.invite(['--name', 'other']);
+    const bare = await sandbox.startNode('other', [link, '--no-plugins']);
+    await bare.end('SIGTERM');
+    const later = await sandbox.startNode('other');
+    await later.line(/Off until you allow them on this machine: acme\.count/);
   });
 
   it('lives on when a capability exits, hangs in a loop or throws where nobody catches, and its command keeps to one document', async () => {

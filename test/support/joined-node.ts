@@ -34,9 +34,14 @@ export class JoinedNode {
     return new JoinedNode(this.#target, this.#name, `node-${this.#name}-twin`);
   }
 
-  static async join(target: TestDaemon, name: string, clock: Clock = systemClock): Promise<JoinedNode> {
+  static async join(
+    target: TestDaemon,
+    name: string,
+    clock: Clock = systemClock,
+    invited: Parameters<typeof invite>[1] = {},
+  ): Promise<JoinedNode> {
     const node = new JoinedNode(target, name);
-    const { link } = await invite(target, { name });
+    const { link } = await invite(target, { name, ...invited });
     await enroll(
       {
         target: { kind: 'link', link: parseInviteLink(link) },

@@ -78,6 +78,15 @@ export class RuntimeFixture {
     );
   }
 
+  /** Time passes, and the daemon runs: longer than a minute without a tick it would have been away. */
+  async live(ms: number, each: () => void = () => undefined): Promise<void> {
+    for (let left = ms; left > 0; left -= 30_000) {
+      this.clock.advance(Math.min(30_000, left));
+      each();
+      await this.runtime.tick();
+    }
+  }
+
   async invite(
     changes: Partial<Parameters<NodeRuntime['invites']['create']>[1]> = {},
   ): Promise<{ id: string; locator: string }> {

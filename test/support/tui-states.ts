@@ -33,6 +33,7 @@ export function node(name: string, changes: Partial<NodeView> = {}): NodeView {
       capabilities: ['echo', 'system.health'],
     },
     certificate: { fingerprint: `sha256:${'ab'.repeat(32)}`, notAfter: at(-74 * 86_400), daysLeft: 74 },
+    ...{ rival: null, ephemeralMs: null, replaces: null },
     ...{ queue: { waiting: 0, running: 0 }, pairedAt: at(900_000), pairedBy: 'eva' },
     ...changes,
   };
@@ -70,6 +71,7 @@ export function many(count: number): NodeView[] {
 export function request(id: string, changes: Partial<ApprovalView> = {}, name = 'win-pc'): ApprovalView {
   return {
     ...{ id: `req_${id}`, kind: 'join', state: 'pending', wants: ['echo', 'system.health'], replaces: null },
+    takesPlace: false,
     subject: {
       ...{ name, hostname: name, platform: 'win32', arch: 'x64', version: '0.4.1', address: '192.168.1.52' },
       ...{ keyWords: '3XQ8 7KPM 2TWD 9RCN', purpose: 'front desk PC' },
@@ -118,6 +120,7 @@ export const DISPATCHES: readonly DispatchView[] = [
 export const INVITE: NewInviteView = {
   ...{ id: 'inv_7H2K9Q', state: 'open', createdAt: at(30), createdBy: 'eva', expiresAt: at(-570) },
   ...{ uses: { max: 1, left: 1 }, approval: 'none', name: null, labels: {}, purpose: null, redeemedBy: [] },
+  ...{ replaces: null, ephemeral: false, ephemeralMs: null },
   link: 'https://192.168.1.20:7443/j/K7QF2M9D4TXW-9Q3MZ8XHCV2R5T7WK4NBD6YJPE',
   ...{ code: 'K7QF-2M9D-4TXW', caFingerprint: `sha256:${'4f'.repeat(32)}`, addresses: ['192.168.1.20:7443'] },
 };

@@ -5,7 +5,13 @@ import { systemRandom } from '../../lib/base/random.js';
 import { collectCapabilities } from '../../lib/cli/capability-hook.js';
 import { runningDaemon } from '../../lib/cli/daemon-control.js';
 import { durationFlag } from '../../lib/cli/flags.js';
-import { inviteRequest, tellInvite, waitForJoiners, warnIfLoopbackOnly } from '../../lib/cli/invite-desk.js';
+import {
+  confirmReplacement,
+  inviteRequest,
+  tellInvite,
+  waitForJoiners,
+  warnIfLoopbackOnly,
+} from '../../lib/cli/invite-desk.js';
 import { JoinCommand, joinFlags } from '../../lib/cli/join-command.js';
 import { findInvite } from '../../lib/cli/join-input.js';
 import { certificateView, pairedLine } from '../../lib/cli/join-report.js';
@@ -23,6 +29,7 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
   static override examples = [
     '<%= config.bin %> node pair --qr',
     '<%= config.bin %> node pair --name pi-lab --label site=lab --expires 1h',
+    '<%= config.bin %> node pair --replace pi-lab',
     '<%= config.bin %> node pair --qr=png:invite.png --json',
   ];
   static override args = { target: Args.string({ description: 'Link or host, on the machine that joins' }) };
@@ -42,6 +49,15 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
       multiple: true,
       helpValue: '<name>',
       description: 'Grant only this capability; repeat it for more',
+    }),
+    replace: Flags.string({
+      helpValue: '<node>',
+      description:
+        'Who joins takes the place of this node: its name, labels, purpose and grants. The old key is revoked then',
+    }),
+    force: Flags.boolean({ description: 'With --replace: also while the old node is connected' }),
+    ephemeral: durationFlag({
+      description: 'Remove the node by itself when nobody has seen it for this long, 1m to 365d (default: it stays)',
     }),
     address: Flags.string({ helpValue: '<host:port>', description: 'Address to put into the link' }),
     wait: Flags.boolean({ allowNo: true, description: 'Wait for the machine to join (default on a terminal)' }),
@@ -63,7 +79,8 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
     const qr = this.flags.qr === undefined ? null : parseQrForm(this.flags.qr);
     const daemon = await runningDaemon(client);
     if (daemon === null) throw new PalyraError('DAEMON_NOT_HERE');
-    const invite = await client.createInvite(inviteRequest(this.flags));
+    const flags = await confirmReplacement(client, this.flags, this.output, this.canAsk);
+    const invite = await client.createInvite(inviteRequest(flags));
     warnIfLoopbackOnly(daemon, this.output);
     await tellInvite(invite, this.output, qr === null ? null : () => showQr(qr, invite.link, this.output));
     const waits =

@@ -8,6 +8,8 @@ import { selectionFlags } from '../../lib/cli/node-flags.js';
 import { meansAsking, selectNodes, sortNodes } from '../../lib/cli/node-selection.js';
 import { formatTable, formatTsv } from '../../lib/cli/table.js';
 import { watchNodes } from '../../lib/cli/watch-nodes.js';
+import { conflictWords } from '../../lib/cli/conflict-words.js';
+import { printable } from '../../lib/cli/text.js';
 
 export default class NodesList extends BaseCommand<typeof NodesList> {
   static override summary = 'List the machines paired to the daemon';
@@ -75,6 +77,10 @@ export default class NodesList extends BaseCommand<typeof NodesList> {
     }
     if (all.length === 0 && asking.length === 0) this.output.say('No nodes yet. Invite one: palyra node pair');
     else this.output.say(this.#footer(nodes.length, all.length, summary));
+    for (const node of all) {
+      const words = conflictWords(node);
+      if (words !== null) this.output.warn(printable(`${node.name}: ${words}`));
+    }
     return { schema: 'palyra.nodes.list/v1', nodes, asking, summary };
   }
 

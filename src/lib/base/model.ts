@@ -108,6 +108,13 @@ export interface NodeRecord {
   readonly declined?: Readonly<Record<string, string>>;
   readonly pairedAt: number;
   readonly pairedBy: string;
+  /** It goes away by itself when nobody has seen it for this long while the daemon was there. Absent: it stays. */
+  readonly ephemeralMs?: number;
+  /** The node whose place it took, by the name that one had then; and the other way round. */
+  readonly replaces?: { readonly nodeId: string; readonly name: string };
+  readonly replacedBy?: string | null;
+  /** When trust was last given back. */
+  readonly restoredAt?: number;
   readonly removedAt: number | null;
   /** When trust was withdrawn while the record stays; absent in rows of older versions. */
   readonly revokedAt?: number | null;
@@ -168,6 +175,12 @@ export interface NodeView {
   /** How a person at the machine could be asked, in that order; empty: nobody could; null: it does not say. */
   readonly asksThrough: readonly ChannelName[] | null;
   readonly queue: { readonly waiting: number; readonly running: number };
+  /** While the presence is `conflict`: where the copy is that was seen last, and since when it tries. */
+  readonly rival: { readonly address: string; readonly since: string } | null;
+  /** It is removed by itself when nobody has seen it for this long; null: it stays. */
+  readonly ephemeralMs: number | null;
+  /** The node whose place it took, by the name that one had then. */
+  readonly replaces: { readonly nodeId: string; readonly name: string } | null;
   readonly pairedAt: string;
   readonly pairedBy: string;
 }
@@ -203,6 +216,10 @@ export interface InviteRecord {
   readonly purpose: string | null;
   /** When set, only these capability names are granted. */
   readonly capabilities: readonly string[] | null;
+  /** The node whose place the machine takes that redeems it, by its name when the invite was made. Absent: none. */
+  readonly replaces?: { readonly nodeId: string; readonly name: string; readonly evenOnline: boolean };
+  /** Who joins by it goes away by itself when not seen for this long. Absent: it stays. */
+  readonly ephemeralMs?: number;
 }
 
 /** Never holds the code. */
@@ -217,6 +234,11 @@ export interface InviteView {
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly purpose: string | null;
+  /** The node whose place the machine takes, under the name it has now; `evenOnline`: also while that one is connected. */
+  readonly replaces: { readonly nodeId: string; readonly name: string; readonly evenOnline: boolean } | null;
+  /** Whether who joins by it goes away by itself, and after which absence. */
+  readonly ephemeral: boolean;
+  readonly ephemeralMs: number | null;
   readonly redeemedBy: readonly { readonly nodeId: string; readonly name: string; readonly at: string }[];
 }
 

@@ -95,6 +95,12 @@ export const PAIRING_REASONS = reasons({
     title: 'Another node already has this name',
     hint: 'Choose another with --name, or remove the old node: palyra nodes remove <name>',
   },
+  REPLACED_NODE_ONLINE: {
+    code: 'FAILED_PRECONDITION',
+    exit: 78,
+    title: 'The node whose place would be taken is connected',
+    hint: 'Stop it first; if it is to be cut off, make the invite anew where the daemon is: palyra node pair --replace <node> --force',
+  },
   CLOCK_SKEW: {
     code: 'FAILED_PRECONDITION',
     exit: 78,

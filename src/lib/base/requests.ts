@@ -103,6 +103,8 @@ export interface ApprovalView {
   readonly wants: readonly string[];
   /** The node whose place it took; while it waits, the one that has the name it asks for. */
   readonly replaces: (Omit<ReplacedNode, 'lastSeenAt'> & { readonly lastSeenAt: string | null }) | null;
+  /** While it waits: yes alone puts it into that place, because its invite says so. */
+  readonly takesPlace: boolean;
   readonly requestedAt: string;
   readonly expiresAt: string;
   /** Whether an operator of the daemon may answer; what is asked at the machine itself is false. */

@@ -4,6 +4,7 @@
  */
 import type { ApprovalView } from '../base/requests.js';
 import { longDuration } from './durations.js';
+import { isHere } from './node-columns.js';
 import type { Column } from './table.js';
 import { printable } from './text.js';
 
@@ -71,7 +72,8 @@ const KIND_WORDS: Readonly<Record<string, string>> = { join: 'join  ', login: 'l
 
 function joinLines(request: ApprovalView, now: number, intended: Intended): string[] {
   const { subject, wants, replaces, state } = request;
-  const decided = state === 'pending' ? (intended.replaces ?? null) : replaces;
+  const byInvite = request.takesPlace ? replaces : null;
+  const decided = state === 'pending' ? (intended.replaces ?? byInvite) : replaces;
   const at = request.decidedAt === null ? now : Date.parse(request.decidedAt);
   const taken = state === 'pending' && decided === null ? replaces : null;
   return [
@@ -92,8 +94,8 @@ function loginLines({ operator, state }: ApprovalView, { as }: Intended): string
 }
 
 /** `pi-lab, offline for 12 d` */
-function replacedWords({ name, presence, lastSeenAt }: Replaced, at: number): string {
-  if (presence === 'online' || presence === 'late') return `${name}, which is online now`;
+export function replacedWords({ name, presence, lastSeenAt }: Replaced, at: number): string {
+  if (isHere({ presence })) return `${name}, which is online now`;
   if (lastSeenAt === null) return `${name}, never seen`;
   return `${name}, offline for ${longDuration(Math.max(0, at - Date.parse(lastSeenAt)))}`;
 }

@@ -41,6 +41,13 @@ export function daemonReport(status: DaemonStatus, fingerprint: string, now: num
       `${dispatches.open} open · ${dispatches.lastHour} in the last hour, ${dispatches.failedLastHour} failed, ${dispatches.unknownLastHour} unknown`,
     ],
   ];
+  // An older daemon that still runs does not count them.
+  const { conflict = 0 } = nodes as Partial<typeof nodes>;
+  if (conflict > 0)
+    lines.push([
+      '! identity',
+      `two machines use that of ${plural(conflict, 'node')}: palyra nodes list --status conflict`,
+    ]);
   lines.push(['  quic', quicText(status.quic)]);
   for (const { node, name, message } of failedPlugins(status))
     lines.push(['! plugin', printable(`${name} on ${node}: ${message}`)]);

@@ -1,8 +1,10 @@
 /** What `node run` says about its connection: one line a change that a person would want to know, not one an attempt. */
 import type { LinkTransport, TransportMode } from '../base/model.js';
+import { END_OF_CONFLICT } from './conflict-words.js';
 import { shortDuration } from './durations.js';
 import type { Output } from './output.js';
 import { printable } from './text.js';
+import { enableCommand } from './waiting-words.js';
 
 export interface HostMoment {
   readonly state: 'connecting' | 'online' | 'offline' | 'stopping' | 'conflict';
@@ -16,6 +18,8 @@ export interface HostMoment {
   readonly nextTryAt: string | null;
   readonly lastError: { readonly reason: string; readonly message: string } | null;
   readonly capabilities: readonly string[];
+  /** Of plugins, off until somebody switches them on here. */
+  readonly waiting?: readonly string[];
 }
 
 /** After the first line of an outage: again after a minute, ten minutes, then hourly. */
@@ -59,6 +63,11 @@ export class HostStory {
     }
     this.#begun = true;
     this.#output.say(printable(`● Online. Capabilities: ${moment.capabilities.join(', ') || 'none'}`));
+    const { waiting = [] } = moment;
+    if (waiting.length > 0) {
+      this.#output.say(printable(`! Off until you allow them on this machine: ${waiting.join(', ')}`));
+      this.#output.say(printable(`  ${enableCommand(waiting)}`));
+    }
     this.#output.say('  Ctrl-C to stop');
   }
 
@@ -84,5 +93,6 @@ export class HostStory {
     const next = waitMs < 1000 ? '' : ` · next try in ${shortDuration(waitMs)}`;
     const word = moment.state === 'conflict' ? 'Conflict' : 'Offline';
     this.#output.say(printable(`○ ${word}: ${why}${next}; it keeps trying`));
+    if (reason === 'NODE_CONFLICT') this.#output.say(`  ${END_OF_CONFLICT}`);
   }
 }

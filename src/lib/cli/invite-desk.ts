@@ -9,6 +9,9 @@ import { longDuration } from './durations.js';
 import { parseLabels } from './flags.js';
 import { inviteHeading, joinCommand, joinedLine, shortInviteId, typedCommand } from './invite-report.js';
 import type { Output } from './output.js';
+import { replacedWords } from './approval-report.js';
+import { isHere, labelsOf } from './node-columns.js';
+import { confirmByName } from './prompts.js';
 import { listenForStop } from './signals.js';
 import { StatusLine } from './status-line.js';
 import { printable } from './text.js';
@@ -27,11 +30,18 @@ export interface InviteFlags {
   readonly capability?: string[] | undefined;
   readonly address?: string | undefined;
   readonly label?: readonly string[] | undefined;
+  /** Milliseconds. */
+  readonly ephemeral?: number | undefined;
+  readonly replace?: string | undefined;
+  readonly force?: boolean | undefined;
 }
 
 /** What was not asked for is left to the daemon's defaults. Throws USAGE_INVALID for labels that cannot be read. */
 export function inviteRequest(flags: InviteFlags): RouteBody<'invites.create'> {
-  const { name, purpose, uses, expires, capability, address, label } = flags;
+  const { name, purpose, uses, expires, capability, address, label, ephemeral, replace, force = false } = flags;
+  if (force && replace === undefined) {
+    throw new PalyraError('USAGE_INVALID', { detail: '--force is about the node that --replace names' });
+  }
   return {
     ...(name === undefined ? {} : { name }),
     ...(purpose === undefined ? {} : { purpose }),
@@ -39,8 +49,32 @@ export function inviteRequest(flags: InviteFlags): RouteBody<'invites.create'> {
     ...(expires === undefined ? {} : { expiresInMs: expires }),
     ...(capability === undefined ? {} : { capabilities: capability }),
     ...(address === undefined ? {} : { address }),
+    ...(ephemeral === undefined ? {} : { ephemeralMs: ephemeral }),
+    ...(replace === undefined ? {} : { replace, replaceOnline: force }),
     labels: parseLabels(label ?? []),
   };
+}
+
+/**
+ * Whom the invite replaces is shown before it is made; one that works is replaced only when its name is typed, or with --force. Resolves to what is asked for
+ * then.
+ */
+export async function confirmReplacement<F extends InviteFlags>(
+  client: ControlPlaneClient,
+  flags: F,
+  output: Output,
+  canAsk: boolean,
+): Promise<F> {
+  if (flags.replace === undefined) return flags;
+  const { node } = await client.showNode(flags.replace);
+  const given = [labelsOf(node.labels), node.purpose === null ? '' : `"${node.purpose}"`].filter((text) => text !== '');
+  const about = `Takes the place of ${replacedWords(node, Date.now())} · ${[...given, node.id].join(' · ')}`;
+  output.say(printable(about));
+  // By its id: another node may have the name by the time the invite is made.
+  const meant = { ...flags, replace: node.id };
+  if (!isHere(node) || flags.force === true || !canAsk) return meant;
+  await confirmByName(`${printable(node.name)} works: it is cut off and refused when the invite is used.`, node.name);
+  return { ...meant, force: true };
 }
 
 export function warnIfLoopbackOnly(daemon: DaemonStatus, output: Output): void {

@@ -3,6 +3,7 @@ import type { InviteView, NewInviteView, NodeView } from '../base/model.js';
 import { longDuration } from './durations.js';
 import type { Column } from './table.js';
 import { labelsOf } from './node-columns.js';
+import { printable } from './text.js';
 
 /** `Invite 7H2K9Q · one machine · until 04:56 (10 min) · no further approval` */
 export function inviteHeading(invite: InviteView, now: number): string {
@@ -13,7 +14,39 @@ export function inviteHeading(invite: InviteView, now: number): string {
     `until ${until.toTimeString().slice(0, 5)} (${longDuration(Math.ceil((until.getTime() - now) / 1000) * 1000)})`,
     invite.approval === 'none' ? 'no further approval' : 'a person approves each machine',
     ...(invite.name === null ? [] : [`name "${invite.name}"`]),
+    ...consequencesOf(invite),
   ].join(' · ');
+}
+
+/** What becomes of who joins, and of another node; a daemon of an older version says nothing of it. */
+function consequencesOf(invite: Partial<Pick<InviteView, 'replaces' | 'ephemeralMs'>>): string[] {
+  const { replaces = null, ephemeralMs = null } = invite;
+  return [
+    ...(replaces === null ? [] : [`in place of ${replaces.name}${replaces.evenOnline ? ', even while it works' : ''}`]),
+    ...(ephemeralMs === null ? [] : [`goes away when not seen for ${longDuration(ephemeralMs)}`]),
+  ];
+}
+
+/** `invites show`. */
+export function inviteLines(invite: InviteView, now: number): string[] {
+  const lines = [
+    `Invite ${shortInviteId(invite.id)} · ${invite.state} · ${expiryWords(invite, now)} · by ${invite.createdBy}`,
+  ];
+  const add = (label: string, text: string) => {
+    if (text !== '') lines.push(`  ${label.padEnd(10)}${text}`);
+  };
+  add('uses', `${invite.uses.max - invite.uses.left} of ${invite.uses.max}`);
+  add('approval', invite.approval === 'none' ? 'none' : 'a person approves each machine');
+  add('name', invite.name ?? '');
+  add('labels', labelsOf(invite.labels));
+  add('for', invite.purpose ?? '');
+  for (const words of consequencesOf(invite)) add('who joins', words);
+  for (const { name, nodeId, at } of invite.redeemedBy) add('joined', `${name} · ${nodeId} · ${at.slice(0, 19)}Z`);
+  return lines.map(printable);
+}
+
+function expiryWords(invite: InviteView, now: number): string {
+  return `${Date.parse(invite.expiresAt) > now ? 'expires' : 'expired'} ${expiry(invite, now)}`;
 }
 
 /** What to paste on the other machine. An IPv6 literal has brackets, which zsh takes for a pattern: quoted. */
@@ -50,9 +83,15 @@ export function inviteColumns(now: number): Column<InviteView>[] {
     { header: 'USES', value: (invite) => `${invite.uses.max - invite.uses.left}/${invite.uses.max}` },
     { header: 'NAME', value: (invite) => invite.name ?? '—' },
     { header: 'LABELS', value: (invite) => labelsOf(invite.labels) || '—' },
+    { header: 'REPLACES', value: (invite) => orNothing(invite.replaces)?.name ?? '—' },
     { header: 'BY', value: (invite) => invite.createdBy },
     { header: 'JOINED', value: (invite) => invite.redeemedBy.map((node) => node.name).join(',') || '—' },
   ];
+}
+
+/** Of an older daemon it is absent. */
+function orNothing(replaces: InviteView['replaces'] | undefined): InviteView['replaces'] {
+  return replaces ?? null;
 }
 
 function expiry(invite: InviteView, now: number): string {

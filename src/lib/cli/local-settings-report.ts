@@ -6,6 +6,10 @@ export interface LocalCapability {
   readonly name: string;
   readonly enabled: boolean;
   readonly offByDefault: boolean;
+  /** Null: palyra's own. These two are absent in what an older node that still runs says. */
+  readonly plugin?: string | null;
+  /** Of a plugin, and nobody has switched it on or off here. */
+  readonly waiting?: boolean;
   readonly approval: 'none' | 'ask';
   readonly sideEffects: 'none' | 'local' | 'external';
   readonly allow: readonly { readonly pattern: string; readonly by: 'answer' | 'command' | 'config' }[];
@@ -13,9 +17,10 @@ export interface LocalCapability {
 
 export const LOCAL_CAPABILITY_COLUMNS: Column<LocalCapability>[] = [
   { header: 'NAME', value: ({ name }) => name },
-  { header: 'ON', value: ({ enabled }) => (enabled ? 'yes' : 'no') },
+  { header: 'ON', value: ({ enabled, waiting = false }) => (enabled ? 'yes' : waiting ? 'not yet' : 'no') },
   { header: 'ASKS', value: ({ approval }) => (approval === 'ask' ? 'you' : 'nobody') },
   { header: 'CHANGES', value: ({ sideEffects }) => sideEffects },
+  { header: 'FROM', value: ({ plugin }) => printable(plugin ?? 'palyra') },
   { header: 'ALLOWED', value: ({ allow }) => printable(allow.map(({ pattern }) => pattern).join(' ')) || '—' },
 ];
 

@@ -12,6 +12,11 @@ export function statusOf(node: Pick<NodeView, 'presence' | 'presenceReason'>): s
   return node.presenceReason === null ? node.presence : `${node.presence} (${node.presenceReason})`;
 }
 
+/** Whether it is connected, alone or beside a copy of itself. */
+export function isHere({ presence }: Pick<NodeView, 'presence'>): boolean {
+  return presence === 'online' || presence === 'late' || presence === 'conflict';
+}
+
 export function labelsOf(labels: Readonly<Record<string, string>>): string {
   return Object.keys(labels)
     .sort()
@@ -42,6 +47,11 @@ export function tableColumns(now: number, options: { wide: boolean }): Column<No
     { header: 'CERT', value: (node) => (node.certificate === null ? NOTHING : `${node.certificate.daysLeft} d`) },
     { header: 'CAPABILITIES', value: (node) => orDash(node.capabilities.join(',')) },
     { header: 'PURPOSE', value: (node) => orDash(node.purpose) },
+    {
+      header: 'GOES AFTER',
+      // Of an older daemon it is absent.
+      value: ({ ephemeralMs }) => (typeof ephemeralMs === 'number' ? shortDuration(ephemeralMs) : NOTHING),
+    },
     { header: 'QUEUE', value: (node) => `${node.queue.waiting + node.queue.running}` },
   ];
 }

@@ -1,5 +1,6 @@
 /** `nodes show` for people: what it is, why it is in that state, what it can do, what to try next. */
 import type { DispatchView, NodeView } from '../base/model.js';
+import { conflictWords } from './conflict-words.js';
 import { longDuration, spent } from './durations.js';
 import { labelsOf, statusOf } from './node-columns.js';
 import { printable } from './text.js';
@@ -31,6 +32,8 @@ export function nodeReport(
   ];
   const lines = [head.join(' · ')];
   const add = (label: string, text: string) => lines.push(`  ${label.padEnd(LABEL_WIDTH)}${text}`);
+  const conflict = conflictWords(node);
+  if (conflict !== null) add('! identity', conflict);
   add(
     'machine',
     `${node.hostname} · ${node.platform}/${node.arch} · ${node.address ?? 'address unknown'} · ${node.id}`,
@@ -40,12 +43,21 @@ export function nodeReport(
   if (node.certificate !== null) add('certificate', `${node.certificate.daysLeft} days left`);
   add('can do', canDo(capabilities));
   for (const { name, message } of pluginFailures) add('! plugin', `${name}: ${message}`);
+  for (const words of provenanceOf(node)) add('joined', words);
   const labels = labelsOf(node.labels);
   if (labels !== '') add('labels', labels);
   if (node.queue.waiting + node.queue.running > 0)
     add('queue', `${node.queue.running} running, ${node.queue.waiting} waiting`);
   if (recentDispatches.length > 0) add('last runs', recentDispatches.slice(0, 5).map(recentRun).join(' · '));
   return lines.map(printable);
+}
+
+/** How it came and how it goes. Absent in the answer of an older daemon. */
+function provenanceOf({ replaces = null, ephemeralMs = null }: Partial<NodeView>): string[] {
+  return [
+    ...(replaces === null ? [] : [`in place of ${replaces.name} · ${replaces.nodeId}`]),
+    ...(ephemeralMs === null ? [] : [`for a while: removed when not seen for ${longDuration(ephemeralMs)}`]),
+  ];
 }
 
 function canDo(capabilities: NodeReportInput['capabilities']): string {

@@ -1,6 +1,8 @@
 /** `node status`: what this machine knows of its pairing, and what its running node says, if one runs. */
+import { END_OF_CONFLICT } from './conflict-words.js';
 import { longDuration } from './durations.js';
 import type { HostMoment } from './host-story.js';
+import { enableCommand } from './waiting-words.js';
 import { certificateView, dayOf, type CertificateFacts } from './join-report.js';
 import { serviceSentence, type ServiceView } from './service/service-view.js';
 import { printable } from './text.js';
@@ -26,6 +28,8 @@ export interface HostFacts extends HostMoment {
     readonly loaded: number;
     readonly failed: readonly { readonly name: string; readonly message: string }[];
   };
+  /** Of plugins, off until somebody switches them on here. */
+  readonly waiting?: readonly string[];
   readonly certificate?: RenewalFacts;
   readonly clock?: string | null;
 }
@@ -75,7 +79,10 @@ export function nodeStatusDocument(
       problem: host?.certificate?.problem ?? null,
     },
     clock: host?.clock ?? null,
-    capabilities: (host?.capabilities ?? []).map((name) => ({ name, enabled: true })),
+    capabilities: [
+      ...(host?.capabilities ?? []).map((name) => ({ name, enabled: true })),
+      ...(host?.waiting ?? []).map((name) => ({ name, enabled: false })),
+    ],
     plugins: host?.plugins ?? null,
   };
 }
@@ -106,6 +113,10 @@ function hostLines(host: HostFacts, now: number): string[] {
   const roundTrip = host.rttMs === null ? '' : ` · round trip ${host.rttMs} ms`;
   lines.push(`  transport    ${used === null ? `none (${mode})` : `${used}: ${why}`}${roundTrip}`);
   if (host.lastError !== null) lines.push(`  why          ${host.lastError.message}`);
+  if (host.lastError?.reason === 'NODE_CONFLICT') lines.push(`! identity     ${END_OF_CONFLICT}`);
   const failed = (host.plugins?.failed ?? []).map(({ name, message }) => `! plugin       ${name}: ${message}`);
-  return [...lines, `  allows       ${host.capabilities.join(' · ') || 'nothing'}`, ...failed];
+  const { waiting = [] } = host;
+  const off =
+    waiting.length === 0 ? [] : [`! off          ${waiting.join(' · ')}, from plugins · ${enableCommand(waiting)}`];
+  return [...lines, `  allows       ${host.capabilities.join(' · ') || 'nothing'}`, ...off, ...failed];
 }

@@ -149,6 +149,7 @@ export class ApprovalDesk {
       kind: approval.kind,
       state: approval.state,
       ...this.#facts(approval),
+      takesPlace: approval.kind === 'join' && this.#runtime.approvals.takesPlace(approval),
       requestedAt: timestamp(approval.requestedAt),
       expiresAt: timestamp(approval.expiresAt),
       answerableHere: true,

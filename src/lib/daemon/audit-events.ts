@@ -31,12 +31,14 @@ function decisionsOf(event: RuntimeEvent, runtime: NodeRuntime): Decision[] {
         const target = { request: event.approvalId };
         return [{ action: `${event.kind}.${event.state}`, target, by: event.by }];
       }
-      const { id, inviteId, nodeId, certificate, requestedName, keyFingerprint } = runtime.approval(event.approvalId);
+      const record = runtime.approval(event.approvalId);
+      const { id, inviteId, nodeId, certificate, requestedName, keyFingerprint, replaced } = record;
       const target = {
         request: id,
         name: nodeId === null ? (requestedName ?? '') : runtime.nodeName(nodeId),
         ...(nodeId === null ? {} : { node: nodeId }),
         ...(inviteId === null ? {} : { invite: inviteId }),
+        ...(replaced === undefined ? {} : { replaces: replaced.nodeId }),
       };
       const decided = { action: `pairing.${event.state}`, target: { ...target, keyFingerprint }, by: event.by };
       if (certificate === null) return [decided];
@@ -52,17 +54,22 @@ function decisionsOf(event: RuntimeEvent, runtime: NodeRuntime): Decision[] {
         },
       ];
     case 'invite.changed': {
-      const { id, state, uses, redeemedBy } = runtime.invites.view(event.inviteId);
+      const { id, state, uses, redeemedBy, replaces } = runtime.invites.view(event.inviteId);
       const last = redeemedBy.at(-1);
       if (state === 'revoked' || last === undefined) return [];
-      const target = { invite: id, node: last.nodeId, name: last.name, usesLeft: uses.left };
+      const redeemed = { invite: id, node: last.nodeId, name: last.name, usesLeft: uses.left };
+      const target = { ...redeemed, ...(replaces === null ? {} : { replaces: replaces.nodeId }) };
       return [{ action: 'invite.redeemed', target, by: 'invite' }];
     }
     case 'node.restored':
       return [{ action: 'node.restored', target: { node: event.nodeId, name: event.name }, by: event.by }];
     case 'node.revoked':
-    case 'node.removed':
       return [{ action: 'node.revoked', target: { node: event.nodeId, name: event.name }, by: event.by }];
+    case 'node.removed': {
+      const { nodeId, name, replacedBy } = event;
+      const target = { node: nodeId, name, ...(replacedBy === undefined ? {} : { replacedBy }) };
+      return [{ action: 'node.revoked', target, by: event.by }];
+    }
     case 'dispatch.late-result':
       return [
         {

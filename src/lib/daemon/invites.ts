@@ -36,7 +36,7 @@ export class InviteDesk {
     this.#publicPort = publicPort;
   }
 
-  /** Durable when it resolves. Throws NAME_TAKEN, REQUEST_INVALID (address) and RATE_LIMITED. */
+  /** Durable when it resolves. Throws NAME_TAKEN, REQUEST_INVALID (address, uses), RATE_LIMITED, and of a node to be replaced NODE_NOT_FOUND, NODE_AMBIGUOUS and REPLACED_NODE_ONLINE. */
   async create(caller: Caller, body: ParsedBody<'invites.create'>): Promise<NewInviteView> {
     const { runtime, authority, random } = this.#deps;
     const addresses = advertisedHosts(this.#config).map((host) => ({ host, port: this.#publicPort() }));
@@ -53,6 +53,9 @@ export class InviteDesk {
       purpose: body.purpose ?? null,
       approval: body.approval,
       capabilities: body.capabilities ?? null,
+      ephemeralMs: body.ephemeralMs,
+      replace: body.replace,
+      evenOnline: body.replaceOnline,
     });
     return {
       ...runtime.invites.view(record.id),

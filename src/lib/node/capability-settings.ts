@@ -12,6 +12,10 @@ export interface CapabilitySetting {
   readonly enabled: boolean;
   /** Off until somebody switches it on here. */
   readonly offByDefault: boolean;
+  /** Whose it is; null: palyra's own. */
+  readonly plugin: string | null;
+  /** Of a plugin, and nobody has switched it on or off here yet. */
+  readonly waiting: boolean;
   readonly approval: Mediation;
   readonly sideEffects: SideEffects;
   readonly allow: readonly { readonly pattern: string; readonly by: AllowRule['by'] }[];
@@ -63,12 +67,14 @@ function apply(
 }
 
 function settingOf(definition: CapabilityDefinition, policy: NodePolicy): CapabilitySetting {
-  const { name, summary, mediation, sideEffects, offByDefault = false } = definition;
+  const { name, summary, mediation, sideEffects, plugin = null, offByDefault = plugin !== null } = definition;
   return {
     name,
     summary,
     enabled: policy.isOn(definition),
     offByDefault,
+    plugin,
+    waiting: plugin !== null && policy.isWaiting(name),
     approval: mediation,
     sideEffects,
     allow: policy.rules(name).map(({ pattern, by }) => ({ pattern, by })),

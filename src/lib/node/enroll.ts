@@ -57,6 +57,8 @@ export interface EnrollOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: (step: EnrollStep) => void;
+  /** Before the identity is written, with the node's lock held: from then on this machine is paired. */
+  readonly onIssued?: () => Promise<void>;
 }
 
 export interface EnrollDeps {
@@ -149,6 +151,7 @@ async function converse(
       publicEndpoint: `https://${endpoint}`,
       now: deps.clock.now(),
     });
+    await options.onIssued?.();
     await writeNodeIdentity(stateDirectory, identity);
     await rm(pendingFile, { force: true });
     return identity;

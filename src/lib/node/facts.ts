@@ -26,12 +26,18 @@ export function machineFacts(
   };
 }
 
-/** The same from registrations, with the capabilities that were refused. */
+/** The same from registrations, with the capabilities that were refused, and the names of those announced that did not come with palyra. */
 export function describeMachine(
   version: string,
   registrations: readonly SourcedRegistration[],
   policy: Pick<NodePolicy, 'isOn'> | null = null,
-): { readonly facts: MachineFacts; readonly failures: readonly PluginFailure[] } {
+): {
+  readonly facts: MachineFacts;
+  readonly failures: readonly PluginFailure[];
+  readonly fromPlugins: readonly string[];
+} {
   const { catalog, failures } = Catalog.collect(registrations);
-  return { facts: machineFacts(version, catalog, policy), failures };
+  const facts = machineFacts(version, catalog, policy);
+  const names = facts.capabilities.map(({ name }) => name);
+  return { facts, failures, fromPlugins: names.filter((name) => catalog.get(name)?.plugin !== undefined) };
 }

@@ -197,6 +197,8 @@ class Host implements NodeHost {
         version,
         ...names,
         capabilities: () => catalog.names().filter((name) => on(name) !== undefined),
+        waiting: () =>
+          catalog.names().filter((name) => catalog.get(name)?.plugin !== undefined && policy.isWaiting(name)),
         plugins,
       },
     );

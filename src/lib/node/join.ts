@@ -47,8 +47,13 @@ export async function join(
   const parsed = parseJoinTarget(options.target);
   const target = parsed.kind === 'link' ? parsed : await withCode(parsed, options.findCode);
   const before = await readNodeIdentity(stateDirectory);
-  const { facts } = describeMachine(version, registrations, await NodePolicy.open(stateDirectory));
-  const identity = await enroll({ target, stateDirectory, name: name ?? undefined, facts, signal, onStep }, deps);
+  const policy = await NodePolicy.open(stateDirectory);
+  const { facts, fromPlugins } = describeMachine(version, registrations, {
+    isOn: (definition) => policy.isOnWhenPairing(definition),
+  });
+  const onIssued = async () => (await NodePolicy.open(stateDirectory)).accept(fromPlugins);
+  const asked = { target, stateDirectory, name: name ?? undefined, facts, signal, onStep, onIssued };
+  const identity = await enroll(asked, deps);
   return { pairing: toPairing(identity, false), changed: before?.certificatePem !== identity.certificatePem };
 }
 

@@ -2,7 +2,8 @@
  * The machine's own last word, in its state directory: which capabilities are on, what is allowed without asking, who is not to ask for a while, and the last
  * answers that people gave. The daemon neither reads nor changes it. Every change is on disk before it holds.
  *
- * Always true: what is off here is not announced and not run, whatever the daemon granted; a yes that nobody gave is not in `decisions`.
+ * Always true: what is off here is not announced and not run, whatever the daemon granted; what did not come with palyra is off until somebody switches it
+ * on here, but for what the machine had when it was paired; a yes that nobody gave is not in `decisions`.
  */
 import { join } from 'node:path';
 
@@ -40,6 +41,9 @@ export interface Decision {
   readonly by: string;
   readonly at: number;
 }
+
+/** What decides whether a capability is on. */
+type Switched = Pick<CapabilityDefinition, 'name' | 'offByDefault' | 'plugin'>;
 
 interface Document {
   readonly version: 1;
@@ -88,9 +92,27 @@ export class NodePolicy {
     return () => this.#listeners.delete(listener);
   }
 
-  isOn({ name, offByDefault }: Pick<CapabilityDefinition, 'name' | 'offByDefault'>): boolean {
+  isOn({ name, offByDefault, plugin }: Switched): boolean {
     if (this.#document.disabled.includes(name)) return false;
-    return offByDefault !== true || this.#document.enabled.includes(name);
+    return (offByDefault !== true && plugin === undefined) || this.#document.enabled.includes(name);
+  }
+
+  /** As `isOn` while the machine is paired: what plugins have brought by then is shown to whoever lets it in. */
+  isOnWhenPairing({ name, offByDefault = false }: Switched): boolean {
+    return this.isOn({ name, offByDefault });
+  }
+
+  /** A capability of a plugin about which nobody has said anything here. */
+  isWaiting(name: string): boolean {
+    return !this.#document.enabled.includes(name) && !this.#document.disabled.includes(name);
+  }
+
+  /** Switches on what was there when the machine was paired, as far as nobody has switched it off. */
+  async accept(names: readonly string[]): Promise<void> {
+    await this.#change((document) => {
+      const added = names.filter((name) => this.isWaiting(name));
+      return { ...document, enabled: [...document.enabled, ...added].slice(0, MAX_NAMES) };
+    });
   }
 
   /** Patterns of the configuration first. */

@@ -30,6 +30,8 @@ export interface HostStatus {
   /** How far the clock here is from the daemon's, in words; null when that does not matter. */
   readonly clock: string | null;
   readonly capabilities: readonly string[];
+  /** Of plugins, off until somebody switches them on here. */
+  readonly waiting: readonly string[];
   readonly plugins: PluginsView;
   /** Dispatches at work now. */
   readonly running: number;
@@ -49,6 +51,7 @@ export interface StatusFacts {
   readonly daemonName: string;
   /** Those that are on now. */
   readonly capabilities: () => readonly string[];
+  readonly waiting: () => readonly string[];
   readonly plugins: PluginsView;
 }
 
@@ -90,7 +93,7 @@ export class StatusBoard {
   }
 
   view(): HostStatus {
-    const { pid, version, deviceId, name, daemonName, capabilities, plugins } = this.#facts;
+    const { pid, version, deviceId, name, daemonName, capabilities, waiting, plugins } = this.#facts;
     const error = this.#lastError;
     return {
       pid,
@@ -109,6 +112,7 @@ export class StatusBoard {
       certificate: this.#certificate(),
       clock: this.#clockWords,
       capabilities: capabilities(),
+      waiting: waiting(),
       plugins,
       running: this.#running(),
     };

@@ -8,9 +8,9 @@ import type { RuntimeCore } from './core.js';
 import { assertNameFree, nameIn } from './join-names.js';
 import { approveCapabilities, decline } from './grants.js';
 import { approveLogin } from './login-requests.js';
-import { approve, close, REQUEST_TTL_MS, type JoinAnswer } from './pairing.js';
+import { approve, close, inviteOf, REQUEST_TTL_MS, type JoinAnswer } from './pairing.js';
 import { refusalOfPin, requestByPin, type PinAnswer, type PinRequest } from './pin-requests.js';
-import { removeNode } from './removal.js';
+import { placeNamedBy, takePlace } from './replacement.js';
 import { shortId } from './short-id.js';
 import type { Transaction } from './transaction.js';
 import { PalyraError } from '../base/errors.js';
@@ -101,17 +101,26 @@ export class Approvals {
     core.commitInBackground(tx, 'that a machine still asks');
   }
 
-  /** The node whose place it took; while it waits, the one that has the name it asks for. */
+  /** The node whose place it took; while it waits, the one its invite names, else the one that has the name it asks for. */
   replaces(approval: JoinRecord): ReplacedNode | null {
     if (approval.state !== 'pending') return approval.replaced ?? null;
     const { registry, tables } = this.#core;
-    const holder = registry.byName(tables, approval.requestedName ?? approval.facts.hostname);
-    return holder === null ? null : this.#asReplaced(holder);
+    const meant = inviteOf(tables, approval)?.replaces;
+    const holder =
+      meant === undefined
+        ? registry.byName(tables, approval.requestedName ?? approval.facts.hostname)
+        : (tables.nodes.get(meant.nodeId) ?? null);
+    return holder === null ? null : this.#core.pairing().removal.describe(holder);
+  }
+
+  /** Whether yes alone puts it into the place of another node. */
+  takesPlace(approval: JoinRecord): boolean {
+    return approval.state === 'pending' && inviteOf(this.#core.tables, approval)?.replaces !== undefined;
   }
 
   /**
    * A person says yes; the certificate is signed in the same durable step. Throws PIN_REQUIRED, PIN_WRONG (counted durably before it is thrown),
-   * ALREADY_DECIDED, NAME_TAKEN, CAPABILITY_NOT_FOUND, NODE_NOT_FOUND or NODE_AMBIGUOUS (whom it replaces).
+   * ALREADY_DECIDED, NAME_TAKEN, CAPABILITY_NOT_FOUND, and of whom it replaces NODE_NOT_FOUND, NODE_AMBIGUOUS or INVITE_REFUSED (its place is taken).
    */
   async approve(id: string, answer: ApproveAnswer): Promise<Answered<JoinRecord>> {
     const core = this.#core;
@@ -123,14 +132,13 @@ export class Approvals {
       const refusal = refusalOfPin(tx, core.pairing(), approval, answer.pin);
       if (refusal !== null) return this.#refuse(tx, refusal);
       assertAnnounced(approval, answer.only);
-      if (answer.replace !== undefined) replaced = core.registry.find(core.tables, answer.replace);
-      assertNameFree(core.registry, approval, nameIn(approval, answer, replaced), replaced);
+      replaced = this.#place(approval, answer.replace);
+      const name = nameIn(approval, answer, replaced, inviteOf(core.tables, approval));
+      assertNameFree(core.registry, approval, name, replaced);
     }
-    if (replaced !== null) {
-      tx.set('approvals', approval.id, { replaced: this.#asReplaced(replaced) });
-      removeNode(tx, core, replaced, answer.by);
-    }
-    const approved = approve(tx, core.pairing(), approval, { ...answer, deviceId: this.#newDeviceId(), replaced });
+    const deviceId = this.#newDeviceId();
+    if (replaced !== null) takePlace(tx, core.pairing(), approval, { old: replaced, nodeId: deviceId, by: answer.by });
+    const approved = approve(tx, core.pairing(), approval, { ...answer, deviceId, replaced });
     await core.commit(tx);
     if (answer.pin === 'waived' && approval.pin !== undefined) {
       core.deps.log.warn('approved without the PIN', { request: approval.id, by: answer.by });
@@ -193,9 +201,12 @@ export class Approvals {
     throw new PalyraError('APPROVAL_NOT_FOUND', { detail: `${approval.id} is a request of another kind` });
   }
 
-  #asReplaced(node: NodeRecord): ReplacedNode {
-    const { presence } = this.#core.nodeView(node);
-    return { nodeId: node.id, name: node.name, presence, lastSeenAt: node.lastSeenAt };
+  /** Whose place the machine takes: by the answer, else by the invite it came with. */
+  #place(approval: JoinRecord, named: string | undefined): NodeRecord | null {
+    const { registry, tables } = this.#core;
+    if (named !== undefined) return registry.find(tables, named);
+    const replaces = inviteOf(tables, approval)?.replaces;
+    return replaces === undefined ? null : placeNamedBy(tables, replaces);
   }
 }
 

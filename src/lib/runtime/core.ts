@@ -12,8 +12,9 @@ import { Links } from './links.js';
 import type { OpenLink } from './links.js';
 import { Mailbox } from './mailbox.js';
 import { PendingRequests } from './pairing-context.js';
-import type { CertificateIssuer, PairingContext } from './pairing-context.js';
+import type { CertificateIssuer, NodeRemoval, PairingContext } from './pairing-context.js';
 import { Registry } from './registry.js';
+import { removeNode } from './removal.js';
 import type { StateStore, Tables } from './state.js';
 import { Transaction } from './transaction.js';
 import type { Now } from './transaction.js';
@@ -121,7 +122,14 @@ export class RuntimeCore {
   }
 
   pairing(): PairingContext {
-    return { registry: this.registry, pending: this.pending, issuer: this.deps.issuer };
+    const removal: NodeRemoval = {
+      describe: (node) => {
+        const { presence } = this.nodeView(node);
+        return { nodeId: node.id, name: node.name, presence, lastSeenAt: node.lastSeenAt };
+      },
+      remove: (tx, node, by, replacedBy) => void removeNode(tx, this, node, by, replacedBy),
+    };
+    return { registry: this.registry, pending: this.pending, issuer: this.deps.issuer, removal };
   }
 
   /** Throws NODE_NOT_FOUND. */

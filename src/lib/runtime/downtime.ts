@@ -15,9 +15,12 @@ const SHORTEST_MS = 60_000;
 /** More are joined, the nearest two first; the time between them then counts as the daemon's own too. */
 export const MAX_DOWNTIMES = 64;
 
-/** The fields of the daemon's row at a start. */
-export function downtimesAtStart(
-  row: DaemonRecord | undefined,
+/**
+ * The fields of the daemon's row at a start, and whenever it says that it is alive: a daemon that stood still (a suspended machine, a stopped process), or
+ * whose clock was moved ahead, was away just as one that did not run.
+ */
+export function downtimesAt(
+  row: Pick<DaemonRecord, 'aliveAt' | 'downtimes'> | undefined,
   wall: number,
 ): { readonly aliveAt: number; readonly downtimes: readonly Downtime[] } {
   const known = row?.downtimes ?? [];

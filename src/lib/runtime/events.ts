@@ -12,6 +12,8 @@ export type RuntimeEvent =
       readonly name: string;
       readonly address: string;
       readonly by: string;
+      /** Id of the node whose place it took. */
+      readonly replaces?: string;
     }
   | { readonly type: 'node.online'; readonly nodeId: string; readonly name: string; readonly address: string }
   | { readonly type: 'node.offline'; readonly nodeId: string; readonly name: string; readonly reason: string }
@@ -28,7 +30,14 @@ export type RuntimeEvent =
   | { readonly type: 'node.renewed'; readonly nodeId: string; readonly name: string }
   | { readonly type: 'node.revoked'; readonly nodeId: string; readonly name: string; readonly by: string }
   | { readonly type: 'node.restored'; readonly nodeId: string; readonly name: string; readonly by: string }
-  | { readonly type: 'node.removed'; readonly nodeId: string; readonly name: string; readonly by: string }
+  | {
+      readonly type: 'node.removed';
+      readonly nodeId: string;
+      readonly name: string;
+      readonly by: string;
+      /** Id of the node that took its place. */
+      readonly replacedBy?: string;
+    }
   | { readonly type: 'invite.created'; readonly inviteId: string; readonly by: string }
   | { readonly type: 'invite.changed'; readonly inviteId: string }
   | {

@@ -4,6 +4,7 @@
 import type { RuntimeCore } from './core.js';
 import { createInvite, evaluateLocator, revokeInvite, type NewInvite } from './invites.js';
 import { callerName } from './caller-name.js';
+import { assertReplaceable } from './replacement.js';
 import { shortId } from './short-id.js';
 import { toInviteView } from './views.js';
 import type { WaitOptions } from './waiters.js';
@@ -17,30 +18,44 @@ export class InviteBook {
     this.#core = core;
   }
 
-  /** Makes an invite from a code's verifier. Throws NAME_TAKEN or REQUEST_INVALID. */
-  async create(caller: Caller, invite: Omit<NewInvite, 'id'>): Promise<InviteRecord> {
-    const tx = this.#core.begin();
-    const id = shortId('inv', this.#core.tables.invites, this.#core.deps.random);
-    const record = createInvite(tx, this.#core.registry, callerName(caller), { ...invite, id });
-    await this.#core.commit(tx);
+  /**
+   * Makes an invite from a code's verifier. `replace` is the name or id of the node whose place the machine takes. Throws NAME_TAKEN, REQUEST_INVALID, and
+   * with `replace` NODE_NOT_FOUND, NODE_AMBIGUOUS or REPLACED_NODE_ONLINE.
+   */
+  async create(
+    caller: Caller,
+    {
+      replace,
+      evenOnline = false,
+      ...invite
+    }: Omit<NewInvite, 'id'> & { readonly replace?: string | undefined; readonly evenOnline?: boolean },
+  ): Promise<InviteRecord> {
+    const core = this.#core;
+    const old = replace === undefined ? null : core.registry.find(core.tables, replace);
+    if (old !== null) assertReplaceable(core.nodeView(old), evenOnline);
+    const tx = core.begin();
+    const id = shortId('inv', core.tables.invites, core.deps.random);
+    const replacement = old === null ? null : { old, evenOnline };
+    const record = createInvite(tx, core.registry, callerName(caller), { ...invite, id, replacement });
+    await core.commit(tx);
     return record;
   }
 
   list(): InviteView[] {
     const wall = this.#core.deps.clock.now();
-    return [...this.#core.tables.invites.values()].map((invite) => toInviteView(invite, wall));
+    return [...this.#core.tables.invites.values()].map((invite) => this.#view(invite, wall));
   }
 
   /** Throws INVITE_NOT_FOUND. The prefix `inv_` may be left out. */
   view(id: string): InviteView {
-    return toInviteView(this.#invite(id), this.#core.deps.clock.now());
+    return this.#view(this.#invite(id), this.#core.deps.clock.now());
   }
 
   async revoke(_caller: Caller, id: string): Promise<{ invite: InviteView; changed: boolean }> {
     const tx = this.#core.begin();
     const { invite, changed } = revokeInvite(tx, this.#invite(id));
     await this.#core.commit(tx);
-    return { invite: toInviteView(invite, tx.now.wall), changed };
+    return { invite: this.#view(invite, tx.now.wall), changed };
   }
 
   /** The invite when it changes, or as it is at the time-out. */
@@ -61,6 +76,11 @@ export class InviteBook {
     await this.#core.commit(tx);
     if (result instanceof PalyraError) throw result;
     return result;
+  }
+
+  #view(invite: InviteRecord, wall: number): InviteView {
+    const { replaces } = invite;
+    return toInviteView(invite, wall, replaces && this.#core.tables.nodes.get(replaces.nodeId)?.name);
   }
 
   #invite(id: string): InviteRecord {

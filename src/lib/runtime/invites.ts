@@ -11,7 +11,7 @@ import type { Registry } from './registry.js';
 import type { Tables } from './state.js';
 import type { Transaction } from './transaction.js';
 import { PalyraError } from '../base/errors.js';
-import type { CodeVerifier, InviteRecord, InviteState } from '../base/model.js';
+import type { CodeVerifier, InviteRecord, InviteState, NodeRecord } from '../base/model.js';
 
 /** Wrong codes allowed from one address, and from all together, in one window. 60-bit codes need no more; a person needs few. */
 export const FAILURES_PER_ADDRESS = 5;
@@ -30,6 +30,13 @@ export interface NewInvite {
   readonly labels: Readonly<Record<string, string>>;
   readonly purpose: string | null;
   readonly capabilities: readonly string[] | null;
+  readonly ephemeralMs?: number | undefined;
+}
+
+/** The node whose place the machine takes; `evenOnline`: also while that one is connected. */
+export interface Replacement {
+  readonly old: NodeRecord;
+  readonly evenOnline: boolean;
 }
 
 export function inviteState(invite: InviteRecord, wall: number): InviteState {
@@ -38,18 +45,30 @@ export function inviteState(invite: InviteRecord, wall: number): InviteState {
   return invite.expiresAt <= wall ? 'expired' : 'open';
 }
 
-export function createInvite(tx: Transaction, registry: Registry, by: string, invite: NewInvite): InviteRecord {
+export function createInvite(
+  tx: Transaction,
+  registry: Registry,
+  by: string,
+  invite: NewInvite & { readonly replacement?: Replacement | null },
+): InviteRecord {
+  const { expiresInMs, replacement = null, ephemeralMs, ...rest } = invite;
+  if (replacement !== null && invite.usesMax > 1) {
+    throw new PalyraError('REQUEST_INVALID', {
+      detail: 'one machine takes the place of one: such an invite has one use',
+    });
+  }
   if (invite.name !== null && invite.usesMax > 1) {
     throw new PalyraError('REQUEST_INVALID', {
       detail: 'an invite for several machines cannot name them all the same',
     });
   }
-  if (invite.name !== null && registry.isNameTaken(invite.name)) {
+  if (invite.name !== null && registry.isNameTaken(invite.name) && invite.name !== replacement?.old.name) {
     throw new PalyraError('NAME_TAKEN', { detail: `"${invite.name}"`, details: { name: invite.name } });
   }
-  const { expiresInMs, ...rest } = invite;
   const record: InviteRecord = {
     ...rest,
+    ...(ephemeralMs === undefined ? {} : { ephemeralMs }),
+    ...(replacement === null ? {} : { replaces: replacesOf(replacement) }),
     createdAt: tx.now.wall,
     createdBy: by,
     expiresAt: tx.now.wall + expiresInMs,
@@ -60,6 +79,10 @@ export function createInvite(tx: Transaction, registry: Registry, by: string, in
   tx.touchedInvites.push(record.id);
   tx.events.push({ type: 'invite.created', inviteId: record.id, by });
   return record;
+}
+
+function replacesOf({ old, evenOnline }: Replacement): NonNullable<InviteRecord['replaces']> {
+  return { nodeId: old.id, name: old.name, evenOnline };
 }
 
 export function revokeInvite(tx: Transaction, invite: InviteRecord): { invite: InviteRecord; changed: boolean } {

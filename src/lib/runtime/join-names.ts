@@ -5,19 +5,25 @@ import type { JoinRecord } from '../base/requests.js';
 import type { JoinAnswer, PairingRequest } from './pairing.js';
 import type { Registry } from './registry.js';
 
-/** The name that the answer gives the machine. */
-export function nameIn(approval: JoinRecord, answer: JoinAnswer, replaced: NodeRecord | null): string {
-  return answer.name ?? replaced?.name ?? approval.requestedName ?? approval.facts.hostname;
+/** The name that the answer gives the machine, or an invite that names both the machine and the node whose place it takes. */
+export function nameIn(
+  approval: JoinRecord,
+  answer: JoinAnswer,
+  replaced: NodeRecord | null,
+  invite: InviteRecord | undefined,
+): string {
+  const invited = invite?.replaces === undefined ? null : invite.name;
+  return answer.name ?? invited ?? replaced?.name ?? approval.requestedName ?? approval.facts.hostname;
 }
 
-/** The node to be replaced may have it. Throws NAME_TAKEN that says how to take its place. */
+/** The node to be replaced may have it, unless it lost it. Throws NAME_TAKEN that says how to take its place. */
 export function assertNameFree(
   registry: Registry,
   approval: JoinRecord,
   name: string,
-  replaced: Pick<NodeRecord, 'name'> | null,
+  replaced: Pick<NodeRecord, 'name' | 'removedAt'> | null,
 ): void {
-  if (!registry.isNameTaken(name) || replaced?.name === name) return;
+  if (!registry.isNameTaken(name) || isNameOf(replaced, name)) return;
   const answer = `palyra approvals approve ${approval.id.replace(/^req_/, '')}`;
   throw new PalyraError('NAME_TAKEN', {
     detail: `"${name}"`,
@@ -26,12 +32,22 @@ export function assertNameFree(
   });
 }
 
-/** The invite's name, then the one the machine asked for, then its host name made fit. Never a silent suffix. */
-export function chooseName(registry: Registry, invite: InviteRecord, request: PairingRequest): string {
-  const wanted = invite.name ?? request.requestedName;
-  const name = wanted ?? fitName(request.facts.hostname);
-  if (!registry.isNameTaken(name)) return name;
+/**
+ * The invite's name, then that of the node whose place it takes, then the one the machine asked for, then its host name made fit. Never a silent suffix.
+ */
+export function chooseName(
+  registry: Registry,
+  invite: InviteRecord,
+  request: PairingRequest,
+  old: NodeRecord | null,
+): string {
+  const name = invite.name ?? old?.name ?? request.requestedName ?? fitName(request.facts.hostname);
+  if (!registry.isNameTaken(name) || isNameOf(old, name)) return name;
   throw new PalyraError('NAME_TAKEN', { detail: `"${name}"`, details: { name } });
+}
+
+function isNameOf(node: Pick<NodeRecord, 'name' | 'removedAt'> | null, name: string): boolean {
+  return node !== null && node.removedAt === null && node.name === name;
 }
 
 /** A host name as a node name: the first label, other characters as dashes, at most 63. */

@@ -1,7 +1,9 @@
 /** What the rules of pairing decide over beside the rows: who is paired, who asks, and who signs. */
 import type { Registry } from './registry.js';
 import type { Tables } from './state.js';
-import type { ApprovalRecord, CapabilitiesRecord, JoinRecord, LoginRecord } from '../base/requests.js';
+import type { Transaction } from './transaction.js';
+import type { NodeRecord } from '../base/model.js';
+import type { ApprovalRecord, CapabilitiesRecord, JoinRecord, LoginRecord, ReplacedNode } from '../base/requests.js';
 
 export interface IssuedCertificate {
   readonly certificatePem: string;
@@ -14,6 +16,13 @@ export interface IssuedCertificate {
 /** Signs node certificates; `identity/authority.ts` behind a port. Must be synchronous: signing is part of the decision. */
 export interface CertificateIssuer {
   issueNode(request: { readonly deviceId: string; readonly spki: Buffer; readonly now: number }): IssuedCertificate;
+}
+
+/** What becomes of a node whose place is taken; `removal.ts` behind a port. */
+export interface NodeRemoval {
+  /** As it is seen now. */
+  describe(node: NodeRecord): ReplacedNode;
+  remove(tx: Transaction, node: NodeRecord, by: string, replacedBy: string): void;
 }
 
 /** Live requests of every kind by who asks: one each. Rebuilt from the rows at start. */
@@ -88,4 +97,5 @@ export interface PairingContext {
   readonly registry: Registry;
   readonly pending: PendingRequests;
   readonly issuer: CertificateIssuer;
+  readonly removal: NodeRemoval;
 }

@@ -12,17 +12,23 @@
  * so that "approve, sign, register" is durable as one or not at all.
  */
 import { PalyraError } from '../base/errors.js';
-import type { CertificateRecord, MachineFacts, NodeRecord } from '../base/model.js';
+import type { CertificateRecord, InviteRecord, MachineFacts, NodeRecord } from '../base/model.js';
 import type { ApprovalRecord, JoinRecord } from '../base/requests.js';
 import { hasRedeemed, inviteState, redeem } from './invites.js';
 import { assertNameFree, chooseName, nameIn } from './join-names.js';
 import type { PairingContext, PendingRequests } from './pairing-context.js';
+import { inheritanceOf, placeOf, takePlace, type Inheritance } from './replacement.js';
+import type { Tables } from './state.js';
 import type { Transaction } from './transaction.js';
 
 /** Live requests waiting for a person; more would be a flood, not a fleet. */
 export const MAX_PENDING_REQUESTS = 32;
 /** A request nobody answers ends a day after the machine was last seen asking. */
 export const REQUEST_TTL_MS = 86_400_000;
+
+/** What a machine that joins is given, decided. */
+type Given = Inheritance & { readonly granted: readonly string[] };
+
 export interface PairingRequest {
   readonly inviteId: string;
   readonly spki: Buffer;
@@ -32,7 +38,10 @@ export interface PairingRequest {
   readonly address: string;
 }
 
-/** Redeems the invite for a device key whose possession was proven. Throws INVITE_REFUSED, NAME_TAKEN or PAIRING_BUSY; nothing is changed then. */
+/**
+ * Redeems the invite for a device key whose possession was proven. Throws INVITE_REFUSED, REPLACED_NODE_ONLINE, NAME_TAKEN or PAIRING_BUSY; nothing is
+ * changed then.
+ */
 export function requestPairing(
   tx: Transaction,
   context: PairingContext,
@@ -49,7 +58,8 @@ export function requestPairing(
   const known = registry.byKey(tx.tables, request.keyFingerprint);
   const redeemed = hasRedeemed(tx.tables, context, invite, request.keyFingerprint);
   if (!redeemed && inviteState(invite, tx.now.wall) !== 'open') throw new PalyraError('INVITE_REFUSED');
-  const name = known?.name ?? chooseName(registry, invite, request);
+  const old = placeOf(tx.tables, context, invite, { keyFingerprint: request.keyFingerprint, known, redeemed });
+  const name = known?.name ?? chooseName(registry, invite, request, old);
   const waits = invite.approval === 'person' && known === null;
   if (waits && byPin === null && pending.strangers(tx.tables) >= MAX_PENDING_REQUESTS)
     throw new PalyraError('PAIRING_BUSY');
@@ -60,17 +70,22 @@ export function requestPairing(
     redeem(tx, invite, redeemed, { nodeId: approval.id, name });
     return approval;
   }
+  if (old !== null) takePlace(tx, context, approval, { old, nodeId: ids.deviceId, by: 'invite' });
   const issued = issue(tx, context, approval, {
     deviceId: known?.id ?? ids.deviceId,
     name,
     by: 'invite',
     pairedBy: invite.createdBy,
-    granted: invite.capabilities ?? request.facts.capabilities.map((descriptor) => descriptor.name),
-    labels: invite.labels,
-    purpose: invite.purpose,
+    ...grantsOf(inheritanceOf(invite, old), request.facts),
+    old,
   });
   redeem(tx, invite, redeemed, { nodeId: issued.nodeId!, name });
   return issued;
+}
+
+/** What is not said otherwise is what the machine announces. */
+function grantsOf({ granted, ...rest }: Inheritance, { capabilities }: MachineFacts): Given {
+  return { ...rest, granted: granted ?? capabilities.map(({ name }) => name) };
 }
 
 /** Puts down a request as it begins; what happens to it next is the caller's to say. */
@@ -131,10 +146,11 @@ export function approve(
   answer: JoinAnswer & { readonly deviceId: string; readonly replaced: NodeRecord | null },
 ): JoinRecord {
   assertPending(approval, tx.now.wall);
-  const invite = approval.inviteId === null ? undefined : tx.tables.invites.get(approval.inviteId);
+  const invite = inviteOf(tx.tables, approval);
   const { replaced } = answer;
-  const name = nameIn(approval, answer, replaced);
+  const name = nameIn(approval, answer, replaced, invite);
   assertNameFree(context.registry, approval, name, null);
+  const given = grantsOf(inheritanceOf(invite, replaced), approval.facts);
   if (invite !== undefined) {
     tx.set('invites', invite.id, {
       redeemedBy: invite.redeemedBy.map((entry) =>
@@ -148,20 +164,25 @@ export function approve(
     name,
     by: answer.by,
     pairedBy: answer.by,
-    granted:
-      answer.only ??
-      replaced?.granted ??
-      invite?.capabilities ??
-      approval.facts.capabilities.map((descriptor) => descriptor.name),
-    labels: { ...replaced?.labels, ...invite?.labels, ...answer.labels },
-    purpose: answer.purpose ?? replaced?.purpose ?? invite?.purpose ?? null,
+    ...given,
+    granted: answer.only ?? given.granted,
+    withheld: given.withheld.filter((capability) => answer.only?.includes(capability) !== true),
+    labels: { ...given.labels, ...answer.labels },
+    purpose: answer.purpose ?? given.purpose,
+    old: replaced,
   });
 }
 
 /** A machine whose key is paired already asked again: its certificate anew, everything else as it is. */
 export function reissue(tx: Transaction, context: PairingContext, approval: JoinRecord, known: NodeRecord): JoinRecord {
   const { id: deviceId, name, pairedBy, granted, labels, purpose } = known;
-  return issue(tx, context, approval, { deviceId, name, by: 'its key', pairedBy, granted, labels, purpose });
+  const given = { granted, labels, purpose, withheld: [], ephemeralMs: null };
+  return issue(tx, context, approval, { deviceId, name, by: 'its key', pairedBy, ...given, old: null });
+}
+
+/** The invite a request came with, while it is known. */
+export function inviteOf(tables: Tables, { inviteId }: JoinRecord): InviteRecord | undefined {
+  return inviteId === null ? undefined : tables.invites.get(inviteId);
 }
 
 /** The machine found another way in. Whatever its time is: it is over now. */
@@ -212,16 +233,16 @@ function issue(
   tx: Transaction,
   { registry, pending, issuer }: PairingContext,
   approval: JoinRecord,
-  grant: {
+  grant: Given & {
     readonly deviceId: string;
     readonly name: string;
     readonly by: string;
     readonly pairedBy: string;
-    readonly granted: readonly string[];
-    readonly labels: Readonly<Record<string, string>>;
-    readonly purpose: string | null;
+    /** Whose place it takes; removed by now. */
+    readonly old: NodeRecord | null;
   },
 ): JoinRecord {
+  const { old } = grant;
   const issued = issuer.issueNode({
     deviceId: grant.deviceId,
     spki: Buffer.from(approval.publicKey, 'base64'),
@@ -250,6 +271,9 @@ function issue(
       purpose: grant.purpose,
       pairedBy: grant.pairedBy,
       address: approval.address,
+      withheld: grant.withheld,
+      ephemeralMs: grant.ephemeralMs,
+      ...(old === null ? {} : { replaces: { nodeId: old.id, name: old.name } }),
     });
     tx.events.push({
       type: 'node.joined',
@@ -257,6 +281,7 @@ function issue(
       name: grant.name,
       address: approval.address,
       by: grant.pairedBy,
+      ...(old === null ? {} : { replaces: old.id }),
     });
   }
   const decided = tx.set('approvals', approval.id, {

@@ -25,6 +25,9 @@ export interface NewNode {
   readonly purpose: string | null;
   readonly pairedBy: string;
   readonly address: string;
+  readonly withheld?: readonly string[];
+  readonly ephemeralMs?: number | null;
+  readonly replaces?: NodeRecord['replaces'];
 }
 
 export class Registry {
@@ -108,6 +111,9 @@ export class Registry {
       asksThrough: node.facts.asksThrough ?? null,
       granted: node.granted,
       declined: declinedAtFirst(node.facts.capabilities, node.granted),
+      ...(node.withheld === undefined || node.withheld.length === 0 ? {} : { withheld: node.withheld }),
+      ...((node.ephemeralMs ?? null) === null ? {} : { ephemeralMs: node.ephemeralMs! }),
+      ...(node.replaces === undefined ? {} : { replaces: node.replaces }),
       pairedAt: tx.now.wall,
       pairedBy: node.pairedBy,
       removedAt: null,
@@ -196,7 +202,11 @@ export class Registry {
     else if (node.removedAt !== null) insertSorted(this.#names, name);
     this.#byName.set(name, node.id);
     this.#byKey.set(node.keyFingerprint, node.id);
-    return tx.set('nodes', node.id, { name, trust: 'paired', removedAt: null, revokedAt: null });
+    return tx.set('nodes', node.id, {
+      ...{ name, trust: 'paired', removedAt: null, revokedAt: null },
+      replacedBy: null,
+      restoredAt: tx.now.wall,
+    });
   }
 
   /** Withdraws trust and forgets the machine; the row stays, so that the machine can be told why. The name is free at once. */

@@ -10,7 +10,7 @@ import { callerName, credentialOf } from './caller-name.js';
 import { Approvals } from './approvals.js';
 import { RuntimeCore } from './core.js';
 import type { RuntimeDeps, RuntimeOptions } from './core.js';
-import { downtimesAtStart } from './downtime.js';
+import { downtimesAt } from './downtime.js';
 import { describeOffline, planDispatch } from './dispatch-request.js';
 import type { DispatchRequest } from './dispatch-request.js';
 import type { EventLog } from './events.js';
@@ -96,7 +96,7 @@ export class NodeRuntime {
       bootEpoch: runtime.#bootEpoch,
       ownerName: row?.ownerName ?? options.ownerName,
       createdAt: row?.createdAt ?? tx.now.wall,
-      ...downtimesAtStart(row, tx.now.wall),
+      ...downtimesAt(row, tx.now.wall),
     });
     runtime.access.begin(tx);
     await runtime.#core.commit(tx);

@@ -14,6 +14,8 @@ export interface NodeSummary {
   readonly asking: number;
   /** Of the total: trust was withdrawn, the record is kept. */
   readonly revoked: number;
+  /** Of those online: two machines use their identity. */
+  readonly conflict: number;
 }
 
 export interface DispatchSummary {
@@ -42,15 +44,17 @@ export function nodeSummary(
   tables: Tables,
   context: { now: Now; heartbeatMs: number; linkOf(nodeId: string): LinkState | null; asking: number },
 ): NodeSummary {
-  const counts = { total: 0, online: 0, late: 0, offline: 0, asking: context.asking, revoked: 0 };
+  const counts = { total: 0, online: 0, late: 0, offline: 0, asking: context.asking, revoked: 0, conflict: 0 };
   for (const node of tables.nodes.values()) {
     if (node.removedAt !== null) continue;
     counts.total++;
     const { presence } = presenceOf(node, context.linkOf(node.id), context.now, context.heartbeatMs);
     if (presence === 'online' || presence === 'late' || presence === 'revoked') counts[presence]++;
     // It is connected; that another machine wants to be is told beside it.
-    else if (presence === 'conflict') counts.online++;
-    else counts.offline++;
+    else if (presence === 'conflict') {
+      counts.online++;
+      counts.conflict++;
+    } else counts.offline++;
   }
   return counts;
 }

@@ -8,14 +8,12 @@
  * Always true: a revoked machine is refused by its certificate at once and its connections are closed when that is durable; restoring puts back exactly the
  * certificates that were accepted before, never a new one.
  */
+import { absenceOf, type Absence } from './absence.js';
 import { removeNode } from './removal.js';
 import { callerName } from './caller-name.js';
 import type { RuntimeCore } from './core.js';
-import { downMsSince } from './downtime.js';
 import { reviewGrants } from './grants.js';
 import type { ChangedNode } from './fleet.js';
-import { presenceOf } from './presence.js';
-import type { Transaction } from './transaction.js';
 import { PalyraError } from '../base/errors.js';
 import type { Caller, NodeRecord, NodeView } from '../base/model.js';
 
@@ -30,12 +28,8 @@ export interface PruneRequest {
   readonly only?: readonly string[] | undefined;
 }
 
-export interface PruneCandidate {
+export interface PruneCandidate extends Absence {
   readonly node: NodeView;
-  /** Not seen for so long while the daemon was there to see it. */
-  readonly unseenMs: number;
-  /** The daemon itself was away for so long of that time. */
-  readonly daemonDownMs: number;
 }
 
 export class Trust {
@@ -91,7 +85,10 @@ export class Trust {
     const found = core.registry.names
       .map((name) => core.registry.byName(core.tables, name)!)
       .filter((node) => only === null || only.has(node.id))
-      .flatMap((node) => this.#unseen(node, tx))
+      .flatMap((node) => {
+        const absence = absenceOf(core, node, tx.now);
+        return absence === null ? [] : [{ node, ...absence }];
+      })
       .filter(({ unseenMs }) => unseenMs >= request.notSeenForMs)
       .sort((a, b) => b.unseenMs - a.unseenMs);
     const candidates = found.map(({ node, ...times }) => ({ node: core.nodeView(node), ...times }));
@@ -99,15 +96,6 @@ export class Trust {
     for (const { node } of found) removeNode(tx, core, node, callerName(caller));
     await core.commit(tx);
     return { candidates, removed: true };
-  }
-
-  #unseen(node: NodeRecord, tx: Transaction): { node: NodeRecord; unseenMs: number; daemonDownMs: number }[] {
-    const core = this.#core;
-    const { presence } = presenceOf(node, core.links.get(node.id), tx.now, core.heartbeatMs);
-    if (presence === 'online' || presence === 'late' || presence === 'conflict') return [];
-    const since = Math.max(node.lastSeenAt ?? 0, node.disconnectedAt ?? 0, node.pairedAt);
-    const daemonDownMs = downMsSince(core.downtimes(), since, tx.now.wall);
-    return [{ node, unseenMs: Math.max(0, tx.now.wall - since - daemonDownMs), daemonDownMs }];
   }
 
   /** A node by name or id, removed ones included; of several removed ones of a name the id must be given. */

@@ -1,8 +1,11 @@
 /** What the domain does without being asked: timers, forgetting, snapshots, and the orderly end. */
+import { LOOK_BEATS, removeAbsent } from './absence.js';
 import type { Access } from './access.js';
 import type { RuntimeCore } from './core.js';
+import { downtimesAt } from './downtime.js';
 import { PresenceWatch } from './presence-watch.js';
 import { forgetEnded, forgetSettled } from './retention.js';
+import type { Transaction } from './transaction.js';
 
 /** Ended rows are looked for this often. */
 const FORGET_EVERY_MS = 60_000;
@@ -14,6 +17,9 @@ export class Upkeep {
   readonly #access: Access;
   readonly #presence: PresenceWatch;
   #forgetAt = 0;
+  #lookAt = 0;
+  /** Monotonic; null before the first tick. */
+  #upSince: number | null = null;
   #snapshot: Promise<void> | null = null;
 
   constructor(core: RuntimeCore, access: Access) {
@@ -29,18 +35,31 @@ export class Upkeep {
     core.expire();
     this.#presence.sweep();
     const tx = core.begin();
-    tx.setVolatile('daemon', 'daemon', { aliveAt: tx.now.wall });
+    this.#alive(tx);
     forgetSettled(core.mailbox.index, tx, FORGET_AT_ONCE);
     this.#access.sweep(tx);
     if (tx.now.mono >= this.#forgetAt) {
       this.#forgetAt = tx.now.mono + FORGET_EVERY_MS;
       forgetEnded(tx, core.pairing());
     }
+    if (tx.now.mono >= this.#lookAt) {
+      this.#lookAt = tx.now.mono + LOOK_BEATS * core.heartbeatMs;
+      removeAbsent(tx, core, tx.now.mono - (this.#upSince ?? tx.now.mono));
+    }
     if (!tx.isEmpty) await core.commit(tx);
     if (this.#snapshot === null && store.wantsSnapshot(tx.now.wall)) {
       this.#snapshot = store.snapshot(core.tables, tx.now.wall).finally(() => (this.#snapshot = null));
       await this.#snapshot;
     }
+  }
+
+  /** Memory, saved with snapshots, as who was seen when: after a crash both are equally old, and the time since counts as the daemon's own. */
+  #alive(tx: Transaction): void {
+    const before = tx.tables.daemon.get('daemon');
+    const { aliveAt, downtimes } = downtimesAt(before, tx.now.wall);
+    const gap = downtimes.length > 0 && downtimes !== before?.downtimes;
+    if (gap || this.#upSince === null) this.#upSince = tx.now.mono;
+    tx.setVolatile('daemon', 'daemon', { aliveAt, downtimes });
   }
 
   async close(): Promise<void> {

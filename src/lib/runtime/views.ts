@@ -64,12 +64,23 @@ export function toNodeView(node: NodeRecord, context: NodeContext): NodeView {
     capabilities: usableCapabilities(node),
     asksThrough: node.asksThrough ?? null,
     queue: { waiting: context.waiting, running: context.running },
+    rival: presence === 'conflict' ? rivalOf(context) : null,
+    ephemeralMs: node.ephemeralMs ?? null,
+    replaces: node.replaces ?? null,
     pairedAt: new Date(node.pairedAt).toISOString(),
     pairedBy: node.pairedBy,
   };
 }
 
-export function toInviteView(invite: InviteRecord, wall: number): InviteView {
+function rivalOf({ link, now }: NodeContext): NodeView['rival'] {
+  const rival = link?.rival ?? null;
+  if (rival === null) return null;
+  return { address: rival.address, since: new Date(now.wall - (now.mono - rival.firstAt)).toISOString() };
+}
+
+/** `placeName`: the name that the node to be replaced has now. */
+export function toInviteView(invite: InviteRecord, wall: number, placeName?: string): InviteView {
+  const { replaces, ephemeralMs = null } = invite;
   return {
     id: invite.id,
     state: inviteState(invite, wall),
@@ -81,6 +92,9 @@ export function toInviteView(invite: InviteRecord, wall: number): InviteView {
     name: invite.name,
     labels: invite.labels,
     purpose: invite.purpose,
+    replaces: replaces === undefined ? null : { ...replaces, name: placeName ?? replaces.name },
+    ephemeral: ephemeralMs !== null,
+    ephemeralMs,
     redeemedBy: invite.redeemedBy.map((entry) => ({ ...entry, at: new Date(entry.at).toISOString() })),
   };
 }

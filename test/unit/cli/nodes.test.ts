@@ -36,6 +36,7 @@ function node(over: Partial<NodeView>): NodeView {
       queue: { waiting: 0, running: 0 },
     },
     certificate: { fingerprint: 'sha256:00', notAfter: '2027-02-20T04:46:02.000Z', daysLeft: 90 },
+    ...{ rival: null, ephemeralMs: null, replaces: null },
     ...{ pairedAt: '2026-10-04T00:00:00.000Z', pairedBy: 'eva' },
     ...over,
   };
@@ -69,7 +70,7 @@ describe('nodes for people', () => {
     ]);
     assert.match(
       formatTable(FLEET, tableColumns(NOW, { wide: true }))[0] ?? '',
-      /ID +ADDRESS +TRANSPORT +CERT +CAPABILITIES +PURPOSE +QUEUE$/,
+      /ID +ADDRESS +TRANSPORT +CERT +CAPABILITIES +PURPOSE +GOES AFTER +QUEUE$/,
     );
   });
 

@@ -21,6 +21,7 @@ function node(id: string, changes: Partial<NodeView> = {}): NodeView {
       asksThrough: null,
       capabilities: [],
     },
+    ...{ rival: null, ephemeralMs: null, replaces: null },
     ...{ queue: { waiting: 0, running: 0 }, pairedAt: AT, pairedBy: 'eva' },
     ...changes,
   };

@@ -28,6 +28,7 @@ describe("the node's status socket", () => {
     certificate: { notAfter: '2026-12-22T00:00:00.000Z', renewsAt: '2026-12-12T00:00:00.000Z', problem: null },
     clock: null,
     capabilities: ['echo'],
+    waiting: [],
     plugins: { loaded: 0, failed: [] },
     running: 0,
   };

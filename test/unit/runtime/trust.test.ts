@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { RuntimeEvent } from '../../../src/lib/runtime/events.js';
 import { RESTORE_MS } from '../../../src/lib/runtime/trust.js';
-import { MAX_DOWNTIMES, downMsSince, downtimesAtStart } from '../../../src/lib/runtime/downtime.js';
+import { MAX_DOWNTIMES, downMsSince, downtimesAt } from '../../../src/lib/runtime/downtime.js';
+import type { DaemonRecord } from '../../../src/lib/runtime/state.js';
 import { OWNER, RuntimeFixture } from '../../support/runtime-fixture.js';
 
 const HOUR = 3_600_000;
@@ -123,12 +124,11 @@ describe('trust', () => {
 
   it('does not count the time during which the daemon itself was away', async () => {
     await fixture.pair('pi');
-    fixture.clock.advance(DAY);
-    await fixture.runtime.tick();
+    await fixture.live(DAY);
     await fixture.runtime.close();
     fixture.clock.advance(30 * DAY);
     await fixture.restart();
-    fixture.clock.advance(DAY);
+    await fixture.live(DAY);
     const { candidates } = await trust().prune(OWNER, { notSeenForMs: DAY, apply: false });
     const [pi] = candidates;
     assert.deepEqual([pi?.unseenMs, pi?.daemonDownMs], [2 * DAY, 30 * DAY]);
@@ -136,14 +136,14 @@ describe('trust', () => {
   });
 
   it('keeps a bounded list of absences, and errs on the side of the machines', () => {
-    let row: Parameters<typeof downtimesAtStart>[0];
+    let row: DaemonRecord | undefined;
     for (let day = 0; day < 3 * MAX_DOWNTIMES; day++) {
       const start = day * DAY;
       row = {
         bootEpoch: 1,
         ownerName: 'eva',
         createdAt: 0,
-        ...downtimesAtStart(row, start),
+        ...downtimesAt(row, start),
         aliveAt: start + 20 * HOUR,
       };
     }

@@ -1,6 +1,7 @@
 import { LOCAL_CAPABILITY_COLUMNS } from '../../../lib/cli/local-settings-report.js';
 import { LocalSettingsCommand } from '../../../lib/cli/local-settings-command.js';
 import { formatTable, formatTsv } from '../../../lib/cli/table.js';
+import { enableCommand } from '../../../lib/cli/waiting-words.js';
 import type { SourcedRegistration } from '../../../lib/node/capabilities/catalog.js';
 
 export default class NodeCapabilitiesList extends LocalSettingsCommand<typeof NodeCapabilitiesList> {
@@ -23,6 +24,9 @@ export default class NodeCapabilitiesList extends LocalSettingsCommand<typeof No
     const format = this.flags.plain ? formatTsv : formatTable;
     if (this.flags.quiet) for (const { name } of capabilities) this.output.result(name);
     else for (const line of format(capabilities, LOCAL_CAPABILITY_COLUMNS)) this.output.result(line);
+    const waiting = capabilities.filter((capability) => capability.waiting).map(({ name }) => name);
+    if (waiting.length > 0)
+      this.output.warn(`Off until you allow them on this machine:  ${enableCommand(waiting.slice(0, 1))}`);
     if (!running) this.output.say('No node runs on this machine; this holds when one does.');
     return { schema: 'palyra.node.capabilities/v1', ...settings };
   }

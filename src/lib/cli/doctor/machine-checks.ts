@@ -3,6 +3,7 @@ import { chmod, rm, stat, statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Directories } from '../directories.js';
 import { readVariable, type Environment } from '../environment.js';
+import { enableCommand } from '../waiting-words.js';
 import type { Check, Finding } from './check.js';
 import type { PairingFacts } from './pairing-facts.js';
 
@@ -12,7 +13,11 @@ export interface MachineFacts {
   readonly nodeVersion: string;
   readonly env: Environment;
   readonly pairing: () => Promise<PairingFacts | null>;
-  readonly pluginFailures: () => Promise<readonly { readonly plugin: string; readonly message: string }[]>;
+  readonly plugins: () => Promise<{
+    readonly failures: readonly { readonly plugin: string; readonly message: string }[];
+    /** Capabilities that are off until somebody switches them on here. */
+    readonly waiting: readonly string[];
+  }>;
 }
 
 const HAS_MODES = process.platform !== 'win32';
@@ -26,7 +31,7 @@ const PLUGINS_WITHIN_MS = 10_000;
 const MAX_NAMED = 16;
 
 export function machineChecks(facts: MachineFacts): Check[] {
-  const { directories, version, nodeVersion, pluginFailures } = facts;
+  const { directories, version, nodeVersion, plugins } = facts;
   return [
     {
       id: 'palyra.version',
@@ -46,16 +51,20 @@ export function machineChecks(facts: MachineFacts): Check[] {
       id: 'plugins.capabilities',
       timeoutMs: PLUGINS_WITHIN_MS,
       async run() {
-        const failures = await pluginFailures();
+        const { failures, waiting } = await plugins();
         const [first] = failures;
-        if (first === undefined) return { status: 'pass', detail: 'every plugin loads' };
+        const off = waiting.length === 0 ? [] : [`off until you switch them on here: ${waiting.join(', ')}`];
+        if (first === undefined)
+          return off.length === 0
+            ? { status: 'pass', detail: 'every plugin loads' }
+            : { status: 'warn', detail: `every plugin loads; ${off.join()}`, fix: enableCommand(waiting) };
         const named = failures
           .slice(0, MAX_NAMED)
           .map(({ plugin, message }) => `plugin ${plugin} failed to load: ${message}`);
         const more = failures.length > MAX_NAMED ? [`and ${failures.length - MAX_NAMED} more`] : [];
         return {
           status: 'warn',
-          detail: [...named, ...more].join('; '),
+          detail: [...named, ...more, ...off].join('; '),
           fix: `Update or remove it: palyra plugins uninstall ${first.plugin}`,
         };
       },

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { PalyraError } from '../../base/errors.js';
 import type { Directories } from '../directories.js';
+import { END_OF_CONFLICT } from '../conflict-words.js';
 import { readNodeSummary } from '../host-socket.js';
 import { ensureLingering, lingeringCommand, lingeringOf } from '../service/lingering.js';
 import type { RunProgram } from '../service/programs.js';
@@ -55,7 +56,9 @@ export function nodeChecks(facts: NodeFacts): Check[] {
           return { status: 'pass', detail: `"${summary.name}" is connected to ${summary.daemon.name}` };
         const why =
           summary.lastError === null || summary.lastError === undefined ? '' : `: ${summary.lastError.message}`;
-        return { status: 'fail', detail: `"${summary.name}" is ${summary.state}${why}`, fix: 'palyra node status' };
+        const isCopy = summary.lastError?.reason === 'NODE_CONFLICT';
+        const fix = isCopy ? END_OF_CONFLICT : 'palyra node status';
+        return { status: 'fail', detail: `"${summary.name}" is ${summary.state}${why}`, fix };
       },
     },
     { id: 'service.node', run: () => serviceFinding(facts) },

@@ -3,7 +3,7 @@
  * worst this check says is a warning.
  */
 import type { Config } from '@oclif/core';
-import { PalyraError } from '../../base/errors.js';
+import { askOwnHook } from '../own-hook.js';
 import type { UdpAnswer } from '../../base/udp-answer.js';
 import type { DaemonStatus } from '../daemon-report.js';
 import { readNodeSummary } from '../host-socket.js';
@@ -55,17 +55,8 @@ async function udpFinding({ ask, mode, local }: UdpFacts): Promise<Finding> {
 
 /** Asks the code of the node, through its hook: what loads it is not loaded here. Throws what it throws. */
 export async function askOverUdp(config: Config, stateDirectory: string): Promise<readonly UdpAnswer[] | null> {
-  const { successes, failures } = await config.runHook(
-    'node:udp',
-    { stateDirectory, timeoutMs: ASK_WITHIN_MS },
-    undefined,
-    true,
-  );
-  // Other plugins have no say in it.
-  const own = ({ plugin }: { readonly plugin: { readonly name: string } }) => plugin.name === config.name;
-  const failed = failures.find(own);
-  if (failed !== undefined) throw PalyraError.from(failed.error);
-  return (successes.find(own)?.result ?? null) as readonly UdpAnswer[] | null;
+  const asked = { stateDirectory, timeoutMs: ASK_WITHIN_MS };
+  return (await askOwnHook(config, 'node:udp', asked)) as readonly UdpAnswer[] | null;
 }
 
 /** What the node that runs here was told to use. */

@@ -1,6 +1,8 @@
 /** What the commands about plugins share: the folder, the store, and what is told of a plugin. */
 import type { Command } from '@oclif/core';
 import { BaseCommand } from '../base-command.js';
+import { waitingCapabilities } from '../own-hook.js';
+import { enableCommand } from '../waiting-words.js';
 import type { CheckCapabilities } from './describe.js';
 import { threadScript, type LoadOptions } from './load-capabilities.js';
 import { ownWords } from './plugin-commands.js';
@@ -31,13 +33,15 @@ export abstract class PluginsCommand<T extends typeof Command> extends BaseComma
     return new PluginStore({ ...this.loadOptions, palyraRoot: config.root, words, check, now: () => Date.now() });
   }
 
-  /** Tells what was added, and returns the document. */
-  protected tellAdded({ plugin, previous }: Added, action: 'install' | 'link') {
+  /** Tells what was added, and what of it is off until somebody switches it on here, and returns the document. */
+  protected async tellAdded({ plugin, previous }: Added, action: 'install' | 'link') {
+    const off = await waitingCapabilities(this.config, this.directories.nodeState, plugin.capabilities);
     const instead = previous === null || previous === plugin.version ? '' : ` (before: ${previous})`;
     this.output.done(`${plugin.name} ${plugin.version}${instead} · ${bringsLine(plugin)}`);
     if (plugin.problem !== null) this.warn(`${plugin.name} is kept, but: ${plugin.problem}`);
     for (const event of plugin.ignoredHooks)
       this.warn(`its hook "${event}" is not run: palyra runs only node:capabilities`);
+    if (off.length > 0) this.output.say(`! Off until you allow them on this machine:  ${enableCommand(off)}`);
     if (plugin.capabilities.length > 0) this.output.say('  A running node offers them after: palyra node restart');
     return {
       schema: `palyra.plugins.${action}/v1`,
@@ -45,6 +49,7 @@ export abstract class PluginsCommand<T extends typeof Command> extends BaseComma
       changed: true,
       plugin: pluginView(this.folder, plugin),
       previous,
+      off: [...off],
     };
   }
 }

@@ -179,9 +179,12 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     },
 
     'invites.create': async ({ caller, body, note }) => {
+      if (body.replace !== undefined) assertScope(caller, 'nodes:write');
       const invite = await invites.create(caller, body);
       note({ invite: invite.id, uses: invite.uses.max, approval: invite.approval, expiresAt: invite.expiresAt });
       if (invite.name !== null) note({ name: invite.name });
+      if (invite.replaces !== null) note({ replaces: invite.replaces.nodeId });
+      if (invite.ephemeralMs !== null) note({ ephemeralMs: invite.ephemeralMs });
       return { invite };
     },
     'invites.list': async () => ({ invites: runtime.invites.list() }),

@@ -37,6 +37,8 @@ export interface CapabilityDefinition extends CapabilityDescriptor {
   readonly available?: () => boolean;
   /** Not announced until somebody switches it on at the machine. */
   readonly offByDefault?: boolean;
+  /** Whose it is when it did not come with palyra; said by the catalog, never by the definition itself. */
+  readonly plugin?: string;
   /** How a person is asked and what they can allow for good. Absent: the input as JSON. */
   readonly consent?: ConsentRules;
   /**

@@ -193,6 +193,7 @@ function checked(candidate: unknown, plugin: string): CapabilityDefinition {
     ...(available === undefined ? {} : { available: available as () => boolean }),
     ...(offByDefault === undefined ? {} : { offByDefault }),
     ...(consent === undefined ? {} : { consent }),
+    ...(plugin === BUILTIN_PLUGIN ? {} : { plugin }),
     run: (context) => (run as CapabilityDefinition['run']).call(candidate, context),
   };
 }

@@ -1,6 +1,7 @@
 /** What line mode says: whole sentences, one a line, the important word first, no glyphs, no ages that tick. Pure. */
 import type { DispatchListing, NodeView } from '../../base/model.js';
 import type { ApprovalView } from '../../base/requests.js';
+import { conflictWords } from '../../cli/conflict-words.js';
 import { plural } from '../../cli/daemon-report.js';
 import { longDuration, shortDuration, spent } from '../../cli/durations.js';
 import { labelsOf } from '../../cli/node-columns.js';
@@ -52,8 +53,10 @@ export function nodeSentence(node: NodeView, now: number, live: boolean): string
 }
 
 export function nodeSentences(node: NodeView, now: number, live: boolean): string[] {
+  const conflict = conflictWords(node);
   return [
     nodeSentence(node, now, live),
+    ...(conflict === null ? [] : [`${conflict[0]!.toUpperCase()}${conflict.slice(1)}.`]),
     `It is ${node.platform} ${node.arch}, palyra ${node.version}, at ${node.address ?? 'an unknown address'}.`,
     `Labels: ${labelsOf(node.labels) || 'none'}. It can do: ${node.capabilities.join(', ') || 'nothing yet'}.`,
   ].map(printable);

@@ -1,6 +1,7 @@
 /** One machine: tabs for what it is, how it does, what it can do and what it did. */
 import type { NodeView } from '../../base/model.js';
 import { dispatchReport } from '../../cli/dispatch-columns.js';
+import { conflictWords } from '../../cli/conflict-words.js';
 import { spent } from '../../cli/durations.js';
 import { labelsOf } from '../../cli/node-columns.js';
 import { printableJson } from '../../cli/text.js';
@@ -55,7 +56,9 @@ const fact = (label: string, text: string, width: number): readonly Line[] =>
 function overview(state: TuiState, node: NodeView, device: Detail['device'] | null, width: number): readonly Line[] {
   const since = node.presenceSince === null ? '' : ` since ${dayTime(node.presenceSince)}`;
   const { certificate } = node;
+  const conflict = conflictWords(node);
   return [
+    ...(conflict === null ? [] : fact('! identity', conflict, width)),
     ...fact('status', nodeStatus(node, state.connection.state === 'live').text + since, width),
     ...fact('name', node.hostname === node.name ? node.name : `${node.name} (calls itself ${node.hostname})`, width),
     ...fact('id', node.id, width),

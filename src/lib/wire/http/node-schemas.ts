@@ -42,6 +42,18 @@ export const nodeView = z.object({
     .nullable()
     .describe('How a person at the machine could be asked, in that order; empty: nobody could; null: it does not say.'),
   queue: z.object({ waiting: z.int(), running: z.int() }),
+  rival: z
+    .object({ address: z.string(), since: timestamp })
+    .nullable()
+    .describe('While the presence is conflict: another machine that uses its identity.'),
+  ephemeralMs: z
+    .int()
+    .nullable()
+    .describe('It is removed by itself when nobody has seen it for this long; null: it stays.'),
+  replaces: z
+    .object({ nodeId: z.string(), name: z.string() })
+    .nullable()
+    .describe('The node whose place it took, by the name that one had then.'),
   pairedAt: timestamp,
   pairedBy: z.string(),
 });
@@ -54,6 +66,8 @@ export const nodeSummary = z.object({
   asking: z.int(),
   /** Of the total: trust was withdrawn, the record is kept. */
   revoked: z.int(),
+  /** Of those online: two machines use their identity. */
+  conflict: z.int(),
 });
 
 export const none = z.strictObject({});

@@ -87,6 +87,12 @@ export const inviteView = z.object({
   name: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
   purpose: z.string().nullable(),
+  replaces: z
+    .object({ nodeId: z.string(), name: z.string(), evenOnline: z.boolean() })
+    .nullable()
+    .describe('The node whose place the machine takes that joins by it; evenOnline: also while that one is connected.'),
+  ephemeral: z.boolean(),
+  ephemeralMs: z.int().nullable().describe('Who joins by it is removed by itself when not seen for this long.'),
   redeemedBy: z.array(z.object({ nodeId: z.string(), name: z.string(), at: timestamp })),
 });
 
@@ -143,6 +149,7 @@ export const approvalView = z.object({
   wants: z.array(z.string()),
   /** The node whose place it took; while it waits, the one that has the name it asks for. */
   replaces: z.object({ nodeId: z.string(), name: z.string(), presence, lastSeenAt: timestamp.nullable() }).nullable(),
+  takesPlace: z.boolean().describe('While it waits: yes alone puts it into that place, because its invite says so.'),
   requestedAt: timestamp,
   expiresAt: timestamp,
   answerableHere: z.boolean(),
@@ -261,6 +268,12 @@ export const SCHEMAS = {
       expiresInMs: z.int().min(30_000).max(86_400_000).default(600_000),
       approval: z.enum(['none', 'person']).default('none'),
       capabilities: z.array(z.string().regex(CAPABILITY_NAME)).max(256).optional(),
+      /** Name or id of a node: who joins takes its place, with its name, labels, purpose and grants; its key is revoked in the same step. One use. */
+      replace: z.string().min(1).max(200).optional(),
+      /** The node that is replaced may be connected; otherwise that refuses the invite, and its use. */
+      replaceOnline: z.boolean().default(false),
+      /** Who joins is removed by itself when not seen for this long while the daemon was there: a minute to a year. */
+      ephemeralMs: z.int().min(60_000).max(31_536_000_000).optional(),
       /** host:port to put into the link instead of the daemon's own. */
       address: z.string().min(3).max(255).optional(),
     }),

@@ -64,7 +64,7 @@ describe('doctor', () => {
         nodeVersion: 'v22',
         env: {},
         pairing: unused,
-        pluginFailures: unused,
+        plugins: unused,
       }),
       ...daemonChecks({ client, version: '1', pairing: unused }),
       ...nodeChecks({ service: unused } as never),
@@ -115,7 +115,7 @@ describe('doctor', () => {
         nodeVersion: 'v22.0.0',
         env: {},
         pairing,
-        pluginFailures: async () => failed,
+        plugins: async () => ({ failures: failed, waiting: [] }),
       });
       const one = async (id: string) =>
         (
