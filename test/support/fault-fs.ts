@@ -45,6 +45,7 @@ export class FaultFs implements StateFs {
   #durableNames = new Map<string, Inode>();
   #unsyncedNames: NameChange[] = [];
   #gone = false;
+  #called: (() => void)[] = [];
 
   static withFiles(files: Readonly<Record<string, Uint8Array>>): FaultFs {
     const fs = new FaultFs();
@@ -205,12 +206,18 @@ export class FaultFs implements StateFs {
     this.#unsyncedNames.push(change);
   }
 
+  /** Resolves when the next call has begun. */
+  nextCall(): Promise<void> {
+    return new Promise((resolve) => this.#called.push(resolve));
+  }
+
   async #call(kind: string): Promise<Fault | null> {
     // A turn of the event loop, so that other work gets in between as with a real disk.
     await Promise.resolve();
     if (this.#gone) throw new CrashError('the process is gone');
     this.calls++;
     this.kinds.push(kind);
+    for (const called of this.#called.splice(0)) called();
     const fault = this.faults.find(({ call }) => call === this.calls)?.fault ?? null;
     if (fault === null || fault === 'short') return fault;
     if (fault === 'crash') {

@@ -3,7 +3,7 @@
  * the disk, or with why it is not. What "written" means is the caller's: it gets a batch, and a batch fails or holds as a whole.
  */
 import { PalyraError } from './errors.js';
-import { Deferred } from './lifecycle.js';
+import { Deferred, endOfTurn } from './lifecycle.js';
 import { appendAll, synced, toStorageError } from './state-fs.js';
 import type { StateFile } from './state-fs.js';
 
@@ -24,8 +24,8 @@ export class GroupCommit<T> {
     if (this.#pending.length >= MAX_PENDING) return Promise.reject(new PalyraError('STORAGE_FULL'));
     const done = new Deferred<void>();
     this.#pending.push({ item, done });
-    // Starts after this turn, so that everything added in one turn shares one write.
-    this.#running ??= Promise.resolve().then(() => this.#run());
+    // Everything added in one turn of the event loop shares one write.
+    this.#running ??= endOfTurn().then(() => this.#run());
     return done.promise;
   }
 

@@ -14,6 +14,8 @@ import type { JsonSchema, JsonValue } from './model.js';
 const MAX_UNTRUSTED_WORK = 1_000_000;
 /** Comparing and measuring a string costs about as much as a value per this many characters. */
 const CHARACTERS_PER_VALUE = 16;
+/** Schemas kept ready, the latest of each kind: more than the capabilities that a busy daemon is asked for at the same time. */
+const MAX_KEPT = 256;
 /** An error is one line for a person. */
 const MAX_PROBLEM_LENGTH = 200;
 
@@ -40,24 +42,53 @@ interface Failure {
   readonly error: string;
 }
 
+interface Prepared {
+  readonly validator: Validator;
+  /** Parts of the schema that a value may meet. */
+  readonly weight: number;
+}
+
+// Getting a schema ready costs many times what applying it to a small value does. By identity: a schema is never changed once it is in use.
+const prepareWhole = keepLatest((schema) => ready(structuredClone(schema), 0));
+const prepareRelaxed = keepLatest((schema) => {
+  const relaxed = relaxSchema(schema);
+  return ready(relaxed.schema, relaxed.weight);
+});
+
+/** The library marks every subschema with its address, so it gets a copy of its own. */
+function ready(schema: JsonSchema, weight: number): Prepared {
+  return { validator: new Validator(schema, '2020-12', true), weight };
+}
+
+function keepLatest(prepare: (schema: JsonSchema) => Prepared): (schema: JsonSchema) => Prepared {
+  const kept = new Map<JsonSchema, Prepared>();
+  return (schema) => {
+    const known = kept.get(schema);
+    if (known !== undefined) return known;
+    const prepared = prepare(schema);
+    if (kept.size >= MAX_KEPT) for (const oldest of [...kept.keys()].slice(0, MAX_KEPT / 2)) kept.delete(oldest);
+    kept.set(schema, prepared);
+    return prepared;
+  };
+}
+
 function applyWhole(value: JsonValue, schema: JsonSchema, what: string): Failure | null {
   try {
-    return firstFailure(value, structuredClone(schema));
+    return firstFailure(value, prepareWhole(schema));
   } catch (error) {
     throw new PalyraError('CAPABILITY_INVALID', { detail: `the schema of ${what} cannot be applied`, cause: error });
   }
 }
 
 function applyRelaxed(value: JsonValue, schema: JsonSchema): Failure | null {
-  const relaxed = relaxSchema(schema);
+  const relaxed = prepareRelaxed(schema);
   if (relaxed.weight * weightOf(value) > MAX_UNTRUSTED_WORK) return null;
-  return firstFailure(value, relaxed.schema);
+  return firstFailure(value, relaxed);
 }
 
 /** The innermost error of the first branch that failed: the outer ones only say that something inside did. */
-function firstFailure(value: JsonValue, schema: JsonSchema): Failure | null {
-  // The library marks every subschema with its address, so it gets a copy of its own.
-  const result = new Validator(schema, '2020-12', true).validate(value);
+function firstFailure(value: JsonValue, { validator }: Prepared): Failure | null {
+  const result = validator.validate(value);
   return result.valid ? null : (result.errors.at(-1) ?? { instanceLocation: '#', error: 'it does not fit' });
 }
 

@@ -49,3 +49,11 @@ export class Deferred<T> {
     });
   }
 }
+
+/**
+ * Resolves when everything that this turn of the event loop brought has been handled: what many messages ask for can then be done once for all of them.
+ * No delay: with nothing else to do it is the next thing that happens, behind what was written to sockets meanwhile.
+ */
+export function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -14,7 +14,7 @@
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { PalyraError } from './errors.js';
-import { Deferred } from './lifecycle.js';
+import { Deferred, endOfTurn } from './lifecycle.js';
 import { CHAIN_START, encodeRecord } from './record-chain.js';
 import type { ChainLink } from './record-chain.js';
 import { openLogFile } from './record-log-file.js';
@@ -155,8 +155,11 @@ export class RecordLog {
     this.#unconfirmed.records += 1;
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
-      // Starts after this turn, so that everything appended in one turn shares one fsync.
-      void this.#inTurn(() => this.#flush());
+      // Everything appended in one turn of the event loop shares one fsync.
+      void this.#inTurn(async () => {
+        await endOfTurn();
+        await this.#flush();
+      });
     }
     return done.promise;
   }

@@ -1,5 +1,6 @@
 /** What a node host needs to know, complete and checked. Where the directories are is decided by whoever starts it. */
 import { PalyraError } from '../base/errors.js';
+import { MAX_CREDIT } from '../base/link-limits.js';
 import type { LinkTransport, TransportMode } from '../base/model.js';
 import type { PluginFailure } from './capabilities/catalog.js';
 import { AVAILABLE_TRANSPORTS } from './link/factories.js';
@@ -12,7 +13,7 @@ export interface NodeHostOptions {
   /** Where `palyra node status` asks; inside a private directory. */
   readonly controlSocketPath: string;
   readonly version: string;
-  /** Dispatches at once, 1 to 16. Default 4: what a small machine does well beside its own work. */
+  /** Dispatches at once, 1 to 16. Default 16: why, is in docs/decisions/0020-sixteen-slots.md. */
   readonly credit?: number;
   /** Plugins that could not even be asked; passed on to the daemon with those the catalog refuses. */
   readonly pluginFailures?: readonly PluginFailure[];
@@ -62,7 +63,6 @@ export interface NodeHostConfig {
   readonly timings: NodeTimings;
 }
 
-const MAX_CREDIT = 16;
 /** `sun_path` holds 108 bytes on Linux and 104 on macOS, with the final zero. */
 const MAX_SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
 
@@ -80,7 +80,7 @@ export function toNodeHostConfig(
   options: NodeHostOptions,
   available: readonly LinkTransport[] = AVAILABLE_TRANSPORTS,
 ): NodeHostConfig {
-  const credit = options.credit ?? 4;
+  const credit = options.credit ?? MAX_CREDIT;
   if (!Number.isInteger(credit) || credit < 1 || credit > MAX_CREDIT) {
     throw new PalyraError('CONFIG_INVALID', {
       detail: `a node runs 1 to ${MAX_CREDIT} dispatches at once, not ${credit}`,

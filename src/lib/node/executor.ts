@@ -40,7 +40,8 @@ export interface RunRequest {
   readonly input: JsonValue;
   /** Start-to-close, already cut to the deadline. */
   readonly timeoutMs: number;
-  readonly node: NodeFacts;
+  /** Asked for when the handler looks: most never do. */
+  readonly node: () => NodeFacts;
   readonly allowed?: readonly string[];
   /** JSON text. */
   readonly onProgress: (progressJson: string) => void;
@@ -179,7 +180,15 @@ async function invoke(
   signal: AbortSignal,
   progress: (value: JsonValue) => void,
 ): Promise<unknown> {
-  return definition.run({ input, node, signal, progress, ...(allowed === undefined ? {} : { allowed }) });
+  return definition.run({
+    input,
+    get node() {
+      return node();
+    },
+    signal,
+    progress,
+    ...(allowed === undefined ? {} : { allowed }),
+  });
 }
 
 /** A handler that returns nothing has the output null. */

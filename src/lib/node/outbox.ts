@@ -163,10 +163,9 @@ export class Outbox {
     const entry = this.#table.entries.get(id);
     if (entry === undefined) return;
     this.#table.entries.delete(id);
-    // The copy that is being made may hold it already.
-    void this.#next
-      ?.mirror({ t: 'gone', id, attempt: entry.attempt, again: true, at: this.#deps.clock.now() })
-      .catch(() => undefined);
+    // A rewrite has two files: the one may hold what the other refused, and either may be the one that stays.
+    const gone = { t: 'gone', id, attempt: entry.attempt, again: true, at: this.#deps.clock.now() } as const;
+    for (const told of [this.#journal.append(gone), this.#next?.mirror(gone)]) told?.catch(() => undefined);
   }
 
   /** Resolves when everything told so far is on disk; rejects when the last of it cannot be written. */
@@ -227,7 +226,10 @@ export class Outbox {
     try {
       await synced(this.#fs.syncDirectory(dirname(this.#path)), this.#path);
     } catch (error) {
-      this.#deps.onFailed(toStorageError(error, this.#path));
+      // A crash may bring the old file back: nothing that only the new one holds may be confirmed.
+      const failure = toStorageError(error, this.#path);
+      next.journal.fail(failure);
+      this.#deps.onFailed(failure);
     }
     this.#journal = next.journal;
     this.#next = null;

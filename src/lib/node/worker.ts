@@ -219,7 +219,7 @@ export class Worker {
       definition,
       input,
       timeoutMs,
-      node: this.#deps.node(),
+      node: this.#deps.node,
       allowed: this.#deps.allowed(definition.name),
       onProgress: (progressJson) => {
         if (this.#isCurrent(job))

@@ -64,6 +64,16 @@ describe('JSON Schema', () => {
         assert.deepEqual(Reflect.ownKeys(schema.properties.a), ['type']);
       });
 
+      it('says the same of a schema the second time, and of more schemas than are kept ready', () => {
+        const kinds = Array.from({ length: 600 }, (_, n) => ({ type: 'integer', maximum: n }));
+        for (let round = 0; round < 2; round++) {
+          for (const [n, schema] of kinds.entries()) {
+            assertMatchesSchema(n, schema, 'input', { trusted });
+            assert.throws(() => assertMatchesSchema(n + 1, schema, 'input', { trusted }), { reason: 'INPUT_INVALID' });
+          }
+        }
+      });
+
       it('follows references inside the schema', () => {
         const schema = {
           $ref: '#/$defs/a~1b',

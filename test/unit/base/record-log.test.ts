@@ -78,7 +78,7 @@ describe('the record log', () => {
     await Promise.all(Array.from({ length: 100 }, (_, n) => log.append({ n })));
     assert.deepEqual(fs.kinds.slice(before), ['append', 'sync']);
     const busy = [log.append({ n: 100 })];
-    while (fs.kinds.length === before + 2) await Promise.resolve();
+    await fs.nextCall();
     for (let n = 0; n < 50; n++) busy.push(log.append({ n }));
     await Promise.all(busy);
     assert.deepEqual(fs.kinds.slice(before + 2), ['append', 'sync', 'append', 'sync']);
@@ -140,7 +140,8 @@ describe('the record log', () => {
     fs.faults = [{ call: fs.calls + 1, fault: 'ENOSPC' }];
     const before = fs.calls;
     const first = log.append({ n: 1 });
-    while (fs.calls === before) await Promise.resolve();
+    await fs.nextCall();
+    assert.equal(fs.calls, before + 1);
     const behind = log.append({ n: 2 });
     await assert.rejects(first, { reason: 'STORAGE_FULL' });
     await assert.rejects(behind, { reason: 'STORAGE_FULL' });

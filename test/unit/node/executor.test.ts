@@ -26,7 +26,7 @@ describe('the executor', () => {
       definition: capability({ run: handler }),
       input: {},
       timeoutMs: options.timeoutMs ?? 1_000,
-      node: nodeFacts,
+      node: () => nodeFacts,
       onProgress: options.onProgress ?? (() => undefined),
     });
   };

@@ -8,6 +8,7 @@ import { silentLog } from '../../../src/lib/base/log.js';
 import { systemRandom } from '../../../src/lib/base/random.js';
 import type { Authority } from '../../../src/lib/identity/authority.js';
 import { readHostStatus } from '../../../src/lib/node/control.js';
+import { toNodeHostConfig } from '../../../src/lib/node/config.js';
 import { createNodeHost, type NodeHost, type NodeHostDeps } from '../../../src/lib/node/host.js';
 import type { HostState } from '../../../src/lib/node/status.js';
 import { capability, registration } from '../../support/capabilities.js';
@@ -337,6 +338,8 @@ describe('the node host', () => {
       );
     assert.throws(() => make({ credit: 17 }), { reason: 'CONFIG_INVALID' });
     assert.throws(() => make({ credit: 0 }), { reason: 'CONFIG_INVALID' });
+    const directories = { stateDirectory: stateDirectory(), controlSocketPath: controlSocketPath(), version: '1' };
+    assert.equal(toNodeHostConfig(directories).credit, 16);
     assert.throws(() => make({ controlSocketPath: `/${'x'.repeat(120)}` }), { reason: 'SOCKET_PATH_TOO_LONG' });
     running = Promise.resolve();
   });

@@ -77,6 +77,29 @@ describe('The mailbox', () => {
     assert.equal(link.received.filter((message) => message.kind === 'offer').length, 3);
   });
 
+  it('takes back sixteen that a node was given and never started, and gives up none of them twice to a wiped one', async () => {
+    const offered = (link: TestLink) => link.received.filter((message) => message.kind === 'offer');
+    const first = await fixture.link(node, { credit: 16 });
+    const ids = (await Promise.all(Array.from({ length: 20 }, () => ask()))).map(({ id }) => id);
+    assert.deepEqual(
+      offered(first).map(({ id }) => id),
+      ids.slice(0, 16),
+    );
+    first.session.closed('lost');
+    const second = await fixture.link(node, { credit: 16 });
+    assert.deepEqual(
+      offered(second).map(({ id, attempt }) => [id, attempt]),
+      [...ids.slice(16).map((id) => [id, 1]), ...ids.slice(0, 12).map((id) => [id, 2])],
+    );
+    second.session.closed('lost');
+    const wiped = await fixture.link(node, { credit: 16, storeId: 'store-2' });
+    assert.deepEqual(
+      offered(wiped).map(({ id }) => id),
+      ids.slice(12, 16),
+    );
+    for (const id of [...ids.slice(16), ...ids.slice(0, 12)]) assert.equal(stateOf(id), 'unknown');
+  });
+
   it('refuses the 257th dispatch that waits for one node', async () => {
     for (let count = 0; count < 256; count++) await ask('safe.read', { queueMs: 60_000 });
     await assert.rejects(ask('safe.read', { queueMs: 60_000 }), reasonOf('QUEUE_FULL'));
