@@ -50,22 +50,27 @@ const AWAY: Daemon = { ...DAEMON, context: 'home', flags: ['--context', 'home'] 
 function withLogins(size: Size, options: StateOptions = {}): TuiState {
   const newer = (kind: string, id: string) =>
     ({ ...request(id, { pinRequired: false, wants: ['camera.snap'] }, 'pi-lab'), kind }) as unknown as ApprovalView;
+  const there = {
+    ...request(
+      '6',
+      { kind: 'local', wants: ['desktop.open_url'], pinRequired: false, answerableHere: false },
+      'macbook',
+    ),
+    ...{ id: 'dsp_6', expiresAt: new Date(NOW + 41_000).toISOString() },
+    asked: {
+      ...{ dispatch: 'dsp_6', capability: 'desktop.open_url', requestedBy: 'ci-bot', channel: 'dialog' as const },
+      what: 'https://intra.corp.example/wiki/start?page=1',
+    },
+  };
   const requests = [
     request('M4XT9Q'),
     login('B7CK2P', { operator: 'max' }),
     login('Q2WW8Z'),
     newer('capabilities', '9DM4AB'),
     newer('firmware', 'H1H2H3'),
+    there,
   ];
-  const there = dispatch('6', {
-    ...{ node: 'macbook', nodeId: 'nod_macbook', capability: 'desktop.open_url', state: 'awaiting-approval' },
-    ...{ requestedBy: 'ci-bot', deadlineAt: new Date(NOW + 41_000).toISOString() },
-  });
-  return afterMessages(
-    busy(size, options),
-    { type: 'approvals', requests },
-    { type: 'dispatches', dispatches: [there] },
-  );
+  return afterMessages(busy(size, options), { type: 'approvals', requests });
 }
 
 describe('The frames of the terminal UI', () => {
