@@ -178,6 +178,21 @@ describe('The frames of the terminal UI', () => {
     golden('node-health', (size) => nas(size, '2'), { sizes });
     golden('node-capabilities', (size) => nas(size, '3'), { sizes });
     golden('node-dispatches', (size) => nas(size, '4'), { sizes });
+    golden('node-logs', (size) => nas(size, '5'), { sizes: sizes.slice(1, 2) });
+    const offer = { ...OFFERS[0]!, name: 'system.logs', granted: true };
+    const entries = [
+      { time: new Date(NOW - 9_000).toISOString(), level: 'info', scope: 'link', msg: 'online', transport: 'quic' },
+      { time: null, level: 'error', scope: 'runtime', msg: 'Error: \u001b[31mno space\u001b[0m' },
+    ];
+    const logged = dispatch('8', { capability: 'system.logs', output: { entries, truncated: false } });
+    golden(
+      'node-logs-asked',
+      (size) =>
+        afterMessages(nas(size, '5'), {
+          ...{ type: 'detail', detail: { ...detail, capabilities: [offer], recent: [logged] } },
+        }),
+      { sizes: sizes.slice(1, 3) },
+    );
     golden('approvals', (size) => type(busy(size), 'a'), { sizes });
     golden('approvals-pin', (size) => type(busy(size), 'a', '\r', '482'), { sizes });
     golden('approvals-reason', (size) => type(busy(size), 'a', 'r', 'not ours'), { sizes });
