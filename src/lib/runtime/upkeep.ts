@@ -2,6 +2,7 @@
 import type { Access } from './access.js';
 import type { RuntimeCore } from './core.js';
 import { PresenceWatch } from './presence-watch.js';
+import type { Repeats } from './repeats.js';
 import { forgetEnded, forgetSettled } from './retention.js';
 
 /** Ended rows are looked for this often. */
@@ -12,13 +13,15 @@ const FORGET_AT_ONCE = 1000;
 export class Upkeep {
   readonly #core: RuntimeCore;
   readonly #access: Access;
+  readonly #repeats: Repeats;
   readonly #presence: PresenceWatch;
   #forgetAt = 0;
   #snapshot: Promise<void> | null = null;
 
-  constructor(core: RuntimeCore, access: Access) {
+  constructor(core: RuntimeCore, access: Access, repeats: Repeats) {
     this.#core = core;
     this.#access = access;
+    this.#repeats = repeats;
     this.#presence = new PresenceWatch(core);
   }
 
@@ -35,6 +38,7 @@ export class Upkeep {
     if (tx.now.mono >= this.#forgetAt) {
       this.#forgetAt = tx.now.mono + FORGET_EVERY_MS;
       forgetEnded(tx, core.pairing());
+      this.#repeats.sweep(tx);
     }
     if (!tx.isEmpty) await core.commit(tx);
     if (this.#snapshot === null && store.wantsSnapshot(tx.now.wall)) {
