@@ -170,6 +170,10 @@ const DOCUMENTS = {
     unit: z.string().nullable(),
     urls: z.record(z.string(), z.string()),
     listen,
+    node: z
+      .object({ id: z.string(), name: z.string(), changed })
+      .nullable()
+      .describe('This machine as a node of it, with --with-node.'),
   },
   'daemon.expose': { action: z.literal('expose'), changed, listen },
   'daemon.run': { action: z.literal('run'), state: z.literal('stopped'), reason: z.string(), pid: z.int(), listen },

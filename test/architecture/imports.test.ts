@@ -14,7 +14,7 @@ const MAY_IMPORT: readonly { readonly place: string; readonly folders: readonly 
   { place: 'commands/plugins', folders: ['cli', 'client', 'node/capabilities'] },
   { place: 'commands/doctor', folders: ['cli', 'client', 'node/capabilities'] },
   { place: 'commands', folders: ['cli', 'client', 'tui'] },
-  { place: 'hooks/node-', folders: ['node'] },
+  { place: 'hooks/node-', folders: ['cli', 'node'] },
   { place: 'hooks', folders: ['cli'] },
   { place: 'cli-main', folders: ['cli'] },
   { place: 'index', folders: ['client', 'node'] },

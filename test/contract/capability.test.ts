@@ -18,7 +18,9 @@ const endless = command('setInterval(() => {}, 1000)');
 after(() => rm(machine, { recursive: true, force: true }));
 
 const desktop = { DISPLAY: ':99', PATH: `${join(machine, 'bin')}${delimiter}${process.env['PATH'] ?? ''}` };
-describeCapabilities('palyra', builtinCapabilities(desktop, 'linux'), {
+const nodeLog = { path: join(machine, 'node.log'), redact: (value: unknown) => value };
+writeFileSync(nodeLog.path, '{"time":"2026-11-22T05:00:00.000Z","level":"info","scope":"link","msg":"online"}\n');
+describeCapabilities('palyra', builtinCapabilities(desktop, 'linux', nodeLog), {
   'desktop.open_path': {
     accepted: [{ path: join(machine, 'note.txt') }, { path: machine }],
     refused: [{}, { path: 1 }, { path: '/x', more: 1 }],
@@ -38,6 +40,10 @@ describeCapabilities('palyra', builtinCapabilities(desktop, 'linux'), {
     refused: [{}, { argv: [] }, { argv: 'ls' }],
     allowed: [JSON.stringify(hello), JSON.stringify(endless)],
     endless: { argv: endless },
+  },
+  'system.logs': {
+    accepted: [{}, { lines: 1 }, { level: 'warn' }],
+    refused: [{ lines: 0 }, { lines: 1001 }, { level: 'debug' }, { path: '/etc/passwd' }],
   },
   'system.which': {
     accepted: [{ name: 'sh' }, { name: 'no-such-program' }],

@@ -151,6 +151,8 @@ describe('what asks a person at the machine', function () {
         const plan = await open('server', PAGE, '--dry-run');
         return plan.document.nodes[0].asksThrough.includes('shell') || undefined;
       }, 'the daemon knows that somebody watches');
+      const queue = sandbox.spawn(['approvals', 'watch', '--json'], { timeoutMs: Infinity });
+      await eventually(() => queue.stdout.includes('snapshot') || undefined, 'the queue is watched');
       const { document } = await open('server', PAGE, '--no-wait');
       const { id } = document.dispatch as { id: string };
       const waiting = await eventually(async () => {
@@ -164,6 +166,7 @@ describe('what asks a person at the machine', function () {
       assert.equal((await sandbox.json(['dispatches', 'wait', id, '--timeout', '300ms'])).code, 8);
       const listed = await sandbox.run(['node', 'approvals', 'list'], { home: 'server' });
       assert.match(listed.stdout, new RegExp(`palyra node approvals approve ${id.slice(-6)}`));
+      await seenInTheQueue(id, shown);
       const yes = await sandbox.json(['node', 'approvals', 'approve', id.slice(-6)], { home: 'server' });
       assert.equal(yes.code, 0);
       assertDocument(yes.document);
@@ -182,12 +185,66 @@ describe('what asks a person at the machine', function () {
         ['question', 'over'],
       );
       await watch.end('SIGINT');
+      await eventually(() => queue.stdout.includes('"decided"') || undefined, 'the queue told the end');
+      await queue.end('SIGINT');
+      const told = queue.stdout
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line));
+      for (const line of told) assertLine('palyra.approvals.watch/v1', line);
+      assert.deepEqual(
+        told.slice(1).map(({ change, kind, approval, state, name }) => [change, kind, approval, state, name]),
+        [
+          ['requested', 'local', id, 'pending', 'server'],
+          ['decided', 'local', id, 'approved', 'server'],
+        ],
+      );
+      assert.deepEqual((await sandbox.json(['approvals', 'list'])).document.requests, []);
       await eventually(
         async () => errorOf(await open('server'))?.code === 'NO_ONE_CAN_BE_ASKED' || undefined,
         'nobody watches',
       );
     });
   });
+
+  /** What the operator sees of a question that is asked at `server`, and cannot answer. */
+  async function seenInTheQueue(id: string, dispatch: Document): Promise<void> {
+    const end = id.slice(-6);
+    const list = (await sandbox.json(['approvals', 'list'])).document;
+    assertDocument(list);
+    const [request] = list.requests;
+    assert.deepEqual(
+      [request.id, request.kind, request.state, request.answerableHere, request.subject.name, request.wants],
+      [id, 'local', 'pending', false, 'server', ['desktop.open_url']],
+    );
+    assert.deepEqual(request.asked, {
+      ...{ dispatch: id, capability: 'desktop.open_url', requestedBy: dispatch.requestedBy, channel: 'shell' },
+      what: PAGE,
+    });
+    assert.equal(request.expiresAt, dispatch.approval.expiresAt);
+    const people = await sandbox.run(['approvals']);
+    assert.match(
+      people.stdout,
+      new RegExp(`${end}.*server: desktop.open_url https://intra.*only on server, \\d+ s left`),
+    );
+    assert.match(people.stderr, /1 request, 1 of them asked at a machine/);
+    assert.equal((await sandbox.run(['approvals', 'list', '-q'])).stdout, `${id}\n`);
+    for (const name of [id, end, end.toLowerCase()]) {
+      const shown = (await sandbox.json(['approvals', 'show', name])).document;
+      assertDocument(shown);
+      assert.deepEqual(shown.request, request);
+    }
+    const facts = (await sandbox.run(['approvals', 'show', end])).stdout;
+    assert.match(
+      facts,
+      /run {4}desktop\.open_url for .*\n.*with {3}https:\/\/intra.*\n.*answer only at server; in \d+ s/,
+    );
+    for (const verb of ['approve', 'reject']) {
+      const refused = await sandbox.json(['approvals', verb, end]);
+      assert.deepEqual([refused.code, refused.document.error.code], [7, 'ANSWERED_AT_MACHINE']);
+      assert.match(refused.document.error.hint, /On server: palyra node approvals list/);
+    }
+  }
 
   it('is no when nobody answers in time', async () => {
     const file = join(sandbox.home('slow'), 'config', 'config.toml');

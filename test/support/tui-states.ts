@@ -77,7 +77,7 @@ export function request(id: string, changes: Partial<ApprovalView> = {}, name = 
       ...{ keyWords: '3XQ8 7KPM 2TWD 9RCN', purpose: 'front desk PC' },
     },
     ...{ requestedAt: at(60), expiresAt: at(-600), answerableHere: true, pinRequired: true, operator: null },
-    ...{ decidedAt: null, decidedBy: null, reason: null, nodeId: null },
+    ...{ asked: null, decidedAt: null, decidedBy: null, reason: null, nodeId: null },
     ...changes,
   };
 }

@@ -2,7 +2,7 @@ import { approvalColumns } from '../../lib/cli/approval-report.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { eventLine, resyncText } from '../../lib/cli/event-lines.js';
 import { followEvents, followFlags } from '../../lib/cli/follow-events.js';
-import { approvalsLine, type ApprovalsLine } from '../../lib/cli/queue-watch.js';
+import { ApprovalsWatch as Watch, type ApprovalsLine } from '../../lib/cli/queue-watch.js';
 import { formatTable } from '../../lib/cli/table.js';
 
 export default class ApprovalsWatch extends BaseCommand<typeof ApprovalsWatch> {
@@ -17,8 +17,9 @@ daemon: a line of type "resync" brings the queue as it is then. It ends with Ctr
 
   async run() {
     const client = this.client();
+    const watch = new Watch(client);
     await followEvents(client, this.output, this.flags, async (item, read) => {
-      const line = await approvalsLine(client, item, read);
+      const line = await watch.take(item, read);
       if (line === null) return;
       if (this.output.json) this.output.line(line);
       else this.#show(line);

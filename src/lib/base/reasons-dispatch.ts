@@ -35,6 +35,12 @@ export const DISPATCH_REASONS = reasons({
     title: 'This idempotency key was used for a different request',
     hint: 'Use a new key for a new request',
   },
+  IDEMPOTENCY_ANSWER_GONE: {
+    code: 'ALREADY_EXISTS',
+    exit: 2,
+    title: 'This request was done already, and its answer was not kept over a restart of the daemon',
+    hint: 'Look at what is there before asking under a new key; keys of at least 20 characters bring the answer back',
+  },
   DISPATCH_SETTLED: {
     code: 'FAILED_PRECONDITION',
     exit: 7,

@@ -64,6 +64,12 @@ export const PAIRING_REASONS = reasons({
     title: 'This request was already answered',
     hint: 'See who answered: palyra approvals show <id>',
   },
+  ANSWERED_AT_MACHINE: {
+    code: 'FAILED_PRECONDITION',
+    exit: 7,
+    title: 'Only the person at that machine can answer this',
+    hint: 'Answer it there: palyra node approvals list',
+  },
   PIN_REQUIRED: {
     code: 'INVALID_ARGUMENT',
     title: 'Approving this request takes the PIN that the machine shows',

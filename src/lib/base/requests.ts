@@ -2,6 +2,7 @@
  * Nouns of what waits for an answer: a machine that asks to join or wants more, a program that asks to log in. Beside `model.ts`, under the same rules: one meaning each, no
  * behaviour.
  */
+import type { ChannelName } from './questions.js';
 import type { ApprovalState, MachineFacts, PinVerifier, Presence } from './model.js';
 
 /** Facts of everything that waits, or waited, for an answer: a person's or an invite's. Decided once, never changed. */
@@ -81,10 +82,22 @@ export interface ReplacedNode {
   readonly lastSeenAt: number | null;
 }
 
+/** What a person at a machine is being asked before a run: seen here, answered there. */
+export interface AskedAtMachine {
+  readonly dispatch: string;
+  readonly capability: string;
+  readonly requestedBy: string;
+  /** How they are asked; null: the machine does not say. */
+  readonly channel: ChannelName | null;
+  /** What it would be done with, cut when it is long; null for who may not see what runs are given. */
+  readonly what: string | null;
+}
+
 /** A request as people and programs see it; the id of the device key stands in for the key. */
 export interface ApprovalView {
+  /** `req_…`; of a question at a machine that of its dispatch. */
   readonly id: string;
-  readonly kind: ApprovalKind;
+  readonly kind: ApprovalKind | 'local';
   readonly state: ApprovalState;
   readonly subject: {
     readonly name: string;
@@ -107,6 +120,8 @@ export interface ApprovalView {
   readonly takesPlace: boolean;
   readonly requestedAt: string;
   readonly expiresAt: string;
+  /** Of kind `local`; null for all others. */
+  readonly asked: AskedAtMachine | null;
   /** Whether an operator of the daemon may answer; what is asked at the machine itself is false. */
   readonly answerableHere: boolean;
   /** Approving it takes the PIN shown where it came from; otherwise its invite's code has proven it. */

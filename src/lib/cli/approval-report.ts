@@ -3,17 +3,20 @@
  * know requests that this does not: they are shown for what they are, never as something else.
  */
 import type { ApprovalView } from '../base/requests.js';
-import { longDuration } from './durations.js';
+import { longDuration, shortDuration } from './durations.js';
 import { isHere } from './node-columns.js';
+import { shortQuestionId } from './question-report.js';
 import type { Column } from './table.js';
 import { printable } from './text.js';
 
-/** The id as people type it; `req_M4XT9Q`, `m4xt9q` and `M4XT` are accepted too. */
+/** The id as people type it; `req_M4XT9Q`, `m4xt9q` and `M4XT` are accepted too. A question at a machine goes by the id that the machine shows. */
 export function shortRequestId(id: string): string {
-  return id.replace(/^req_/, '');
+  return id.startsWith('dsp_') ? shortQuestionId(id) : id.replace(/^req_/, '');
 }
 
-const KNOWN_KINDS: readonly string[] = ['join', 'login', 'capabilities'];
+const KNOWN_KINDS: readonly string[] = ['join', 'login', 'capabilities', 'local'];
+/** Of what a run is given, in a row of a list. */
+const MAX_ROW_WORDS = 60;
 
 /** Whether this version knows what such a request asks for, and how it is answered. */
 export function isKnownKind(kind: string): boolean {
@@ -26,7 +29,7 @@ export function approvalColumns(now: number): Column<ApprovalView>[] {
     { header: 'WHAT', value: whatOf },
     { header: 'WHO / WHERE', value: whoOf },
     { header: 'ASKED', value: ({ requestedAt }) => longDuration(Math.max(0, now - Date.parse(requestedAt))) },
-    { header: 'ANSWER', value: (request) => answerOf(request) },
+    { header: 'ANSWER', value: (request) => answerOf(request, now) },
   ];
 }
 
@@ -52,6 +55,7 @@ type Replaced = Pick<NonNullable<ApprovalView['replaces']>, 'name' | 'presence' 
 export function approvalLines(request: ApprovalView, now: number, intended: Intended = {}): string[] {
   const { subject } = request;
   const kind: string = request.kind;
+  if (request.kind === 'local') return localLines(request, now).map(printable);
   const asked = longDuration(Math.max(0, now - Date.parse(request.requestedAt)));
   const from = `${subject.platform}/${subject.arch} · palyra ${subject.version} · from ${subject.address} · asked ${asked} ago`;
   return [
@@ -87,6 +91,24 @@ function joinLines(request: ApprovalView, now: number, intended: Intended): stri
   ];
 }
 
+function localLines({ id, subject, asked, ...request }: ApprovalView, now: number): string[] {
+  const ago = longDuration(Math.max(0, now - Date.parse(request.requestedAt)));
+  const left = shortDuration(Date.parse(request.expiresAt) - now);
+  return [
+    `  there  ${subject.name} · ${subject.platform}/${subject.arch} · palyra ${subject.version} · from ${subject.address} · asked ${ago} ago`,
+    `  run    ${asked?.capability ?? request.wants.join(', ')} for ${asked?.requestedBy ?? '—'}`,
+    ...(asked === null || asked.what === null ? [] : [`  with   ${asked.what}`]),
+    `  answer ${whereOf(subject.name, asked?.channel ?? null)}; in ${left} it is no`,
+    `  there: palyra node approvals approve ${shortRequestId(id)}`,
+  ];
+}
+
+/** Where somebody is asked. */
+function whereOf(node: string, channel: NonNullable<ApprovalView['asked']>['channel']): string {
+  if (channel === 'terminal') return `only at ${node}, in the terminal of its node`;
+  return channel === 'dialog' ? `only at ${node}, in a window` : `only at ${node}`;
+}
+
 function loginLines({ operator, state }: ApprovalView, { as }: Intended): string[] {
   if (state !== 'pending') return operator === null ? [] : [`  as     ${operator}`];
   const whom = as ?? operator;
@@ -118,6 +140,7 @@ export function whatOf({ subject, operator, wants, ...request }: ApprovalView): 
   const kind: string = request.kind;
   if (kind === 'join') return `join as "${subject.name}"`;
   if (kind === 'capabilities') return `${subject.name} wants ${wants.join(', ')}`;
+  if (kind === 'local') return `${subject.name}: ${localWords(wants, request.asked, MAX_ROW_WORDS)}`;
   if (kind !== 'login') return `${subject.name} asks for ${kind}`;
   return operator === null ? 'log in' : `log in as ${operator}`;
 }
@@ -126,12 +149,21 @@ export function whatOf({ subject, operator, wants, ...request }: ApprovalView): 
 export function whoOf({ subject, ...request }: ApprovalView): string {
   const kind: string = request.kind;
   const where = `${subject.platform}/${subject.arch} · ${subject.address}`;
+  if (kind === 'local') return `asked by ${request.asked?.requestedBy ?? '—'} · at the machine`;
   if (kind === 'capabilities') return `new since it joined · ${where}`;
   return kind === 'join' ? `${where} · key ${subject.keyWords.slice(0, 4)}` : `${subject.hostname} · ${where}`;
 }
 
-function answerOf(request: ApprovalView): string {
+/** `desktop.open_url https://intra.corp/…` */
+function localWords(wants: readonly string[], asked: ApprovalView['asked'] | undefined, longest: number): string {
+  const what = asked?.what ?? '';
+  return `${wants.join(', ')} ${what.length > longest ? `${what.slice(0, longest - 1)}…` : what}`.trimEnd();
+}
+
+function answerOf(request: ApprovalView, now: number): string {
   if (request.state !== 'pending') return endOf(request);
+  if (request.kind === 'local')
+    return `only on ${request.subject.name}, ${shortDuration(Date.parse(request.expiresAt) - now)} left`;
   if (!isKnownKind(request.kind)) return 'needs a newer palyra';
   const command = `palyra approvals approve ${shortRequestId(request.id)}`;
   return request.pinRequired ? `${command}  (asks for PIN)` : command;

@@ -1,13 +1,17 @@
 /** Events for people: one line each, the time first. Null for what only programs need. */
 import type { PublicEvent, WatchItem } from '../client/control-plane-client.js';
 import { plural } from './daemon-report.js';
+import type { MachineQuestionLine } from './queue-watch.js';
 import { spent } from './durations.js';
 import { labelsOf, statusOf } from './node-columns.js';
 import { printable } from './text.js';
 
-const REQUEST_WORDS = { join: 'to join', login: 'to log in', capabilities: 'to do more' } as const;
+const REQUEST_WORDS = {
+  ...{ join: 'to join', login: 'to log in', capabilities: 'to do more' },
+  local: 'at a machine',
+} as const;
 
-export function eventLine(item: WatchItem): string | null {
+export function eventLine(item: WatchItem | MachineQuestionLine): string | null {
   if (item.type === 'ping') return null;
   const text =
     item.type === 'snapshot' || item.type === 'resync'
@@ -25,7 +29,7 @@ export function timeOf(timestamp: string): string {
   return new Date(timestamp).toTimeString().slice(0, 8);
 }
 
-function storyOf(event: PublicEvent): string {
+function storyOf(event: PublicEvent | MachineQuestionLine): string {
   const who = event.type === 'pairing' || event.by === null ? '' : ` (${event.by})`;
   switch (event.type) {
     case 'node':

@@ -13,7 +13,8 @@ const OWN_FIELDS = new Set(['time', 'level', 'scope', 'msg']);
 
 /** Local time of day; fields follow as `name=value`. */
 export function formatLogRecord(record: LogRecord): string {
-  const time = new Date(record.time).toTimeString().slice(0, 8);
+  const at = new Date(record.time);
+  const time = Number.isNaN(at.getTime()) ? '—       ' : at.toTimeString().slice(0, 8);
   const fields = Object.entries(record)
     .filter(([name]) => !OWN_FIELDS.has(name))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);

@@ -21,11 +21,18 @@ type Envelope<T extends Snapshot | Resync> = Omit<T, 'nodes'>;
 type ApprovalEvent = Extract<PublicEvent, { type: 'approval' }>;
 type DispatchEvent = Extract<PublicEvent, { type: 'dispatch' }>;
 
+/** Of a question at a machine; once it is over there is no request any more. */
+export type MachineQuestionLine = Omit<ApprovalEvent, 'kind'> & {
+  readonly kind: 'local';
+  readonly request: ApprovalView | null;
+};
+
 export type ApprovalsLine =
   | (Envelope<Snapshot> & { readonly requests: readonly ApprovalView[] })
   | (Envelope<Resync> & { readonly requests: readonly ApprovalView[] })
   /** `request` as it is now; null when it is forgotten already. */
   | (ApprovalEvent & { readonly request: ApprovalView | null })
+  | MachineQuestionLine
   | Ping;
 
 export type DispatchesLine =
@@ -34,25 +41,67 @@ export type DispatchesLine =
   | DispatchEvent
   | Ping;
 
-/** Null when it is about something else. */
-export async function approvalsLine(
-  client: ControlPlaneClient,
-  item: WatchItem,
-  read: PatientRead,
-): Promise<ApprovalsLine | null> {
-  switch (item.type) {
-    case 'snapshot':
-    case 'resync': {
-      const { nodes: _nodes, ...envelope } = item;
-      return { ...envelope, requests: await read(() => client.listApprovals()) };
-    }
-    case 'approval':
-      return { ...item, request: await read(() => requestOf(client, item.approval)) };
-    case 'ping':
-      return item;
-    default:
-      return null;
+export class ApprovalsWatch {
+  readonly #client: ControlPlaneClient;
+  /** Dispatches whose machine asks somebody, as far as it was told. */
+  readonly #atMachines = new Set<string>();
+
+  constructor(client: ControlPlaneClient) {
+    this.#client = client;
   }
+
+  /** Null when it is about something else. */
+  async take(item: WatchItem, read: PatientRead): Promise<ApprovalsLine | null> {
+    switch (item.type) {
+      case 'snapshot':
+      case 'resync': {
+        const { nodes: _nodes, ...envelope } = item;
+        const requests = await read(() => this.#client.listApprovals());
+        this.#atMachines.clear();
+        for (const { id, kind } of requests) if (kind === 'local') this.#atMachines.add(id);
+        return { ...envelope, requests };
+      }
+      case 'approval':
+        return { ...item, request: await read(() => requestOf(this.#client, item.approval)) };
+      case 'dispatch':
+        return this.#atMachine(item, read);
+      case 'ping':
+        return item;
+      default:
+        return null;
+    }
+  }
+
+  /** The events tell of runs; that one begins or ceases to wait for a person is what the queue has to tell. */
+  async #atMachine(event: DispatchEvent, read: PatientRead): Promise<ApprovalsLine | null> {
+    const { type: _type, change, dispatch, node, state, id, seq, at, by } = event;
+    if (change !== 'state' || state === null) return null;
+    const told = {
+      type: 'approval',
+      id,
+      seq,
+      at,
+      approval: dispatch,
+      kind: 'local',
+      name: node,
+      address: null,
+    } as const;
+    if (state !== 'awaiting-approval') {
+      if (!this.#atMachines.delete(dispatch)) return null;
+      return { ...told, change: 'decided', state: endOfQuestion(state), by: null, request: null };
+    }
+    if (this.#atMachines.has(dispatch)) return null;
+    this.#atMachines.add(dispatch);
+    const request = await read(() => requestOf(this.#client, dispatch));
+    return { ...told, change: 'requested', state: 'pending', by, request };
+  }
+}
+
+/** What the person said, as far as the run shows it. */
+function endOfQuestion(state: string): string {
+  if (['running', 'succeeded', 'failed', 'timed-out'].includes(state)) return 'approved';
+  if (state === 'denied') return 'rejected';
+  return state === 'expired' ? 'expired' : 'withdrawn';
 }
 
 async function requestOf(client: ControlPlaneClient, id: string): Promise<ApprovalView | null> {

@@ -5,7 +5,7 @@
  * without its PIN, and never by a credential that is limited, because the session would not be.
  */
 import type { OperatorRecord } from '../base/access.js';
-import { toTimestamp } from '../base/clock.js';
+import { toTimestamp, type Clock } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
 import type { Caller } from '../base/model.js';
 import type { ApprovalRecord, ApprovalView, CapabilitiesRecord, JoinRecord, LoginRecord } from '../base/requests.js';
@@ -13,9 +13,10 @@ import { humanFingerprint } from '../identity/codes.js';
 import { matchesPin, parsePin } from '../base/pairing-pin.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 import type { ParsedBody, ParsedQuery } from '../wire/http/schemas.js';
+import { MachineQuestions } from './machine-questions.js';
 import { assertAllowed, isOwner } from './policy.js';
 
-type ApprovalRuntime = Pick<NodeRuntime, 'access' | 'approvals' | 'durable' | 'nodeDetails' | 'invites'>;
+type ApprovalRuntime = Pick<NodeRuntime, 'access' | 'approvals' | 'durable' | 'nodeDetails' | 'invites' | 'overview'>;
 
 interface Approved {
   readonly record: ApprovalRecord;
@@ -24,29 +25,36 @@ interface Approved {
 
 export class ApprovalDesk {
   readonly #runtime: ApprovalRuntime;
+  readonly #atMachines: MachineQuestions;
 
-  constructor(runtime: ApprovalRuntime) {
+  constructor(runtime: ApprovalRuntime, clock: Pick<Clock, 'now'>) {
     this.#runtime = runtime;
+    this.#atMachines = new MachineQuestions(runtime, clock);
   }
 
-  async list(query: ParsedQuery<'approvals.list'>): Promise<{ requests: ApprovalView[] }> {
-    const requests = this.#runtime.approvals.list({ all: query.all === 'true' }).map((record) => this.#view(record));
+  /** What waits for an answer, here or at a machine; oldest first. */
+  async list(caller: Caller, query: ParsedQuery<'approvals.list'>): Promise<{ requests: ApprovalView[] }> {
+    const here = this.#runtime.approvals.list({ all: query.all === 'true' }).map((record) => this.#view(record));
+    const requests = [...here, ...this.#atMachines.list(caller)].sort(
+      (a, b) => Date.parse(a.requestedAt) - Date.parse(b.requestedAt),
+    );
     await this.#runtime.durable();
     return { requests };
   }
 
   /** Throws APPROVAL_NOT_FOUND. */
-  async show(id: string): Promise<{ request: ApprovalView }> {
-    const request = this.#view(this.#runtime.approvals.find(id));
+  async show(caller: Caller, id: string): Promise<{ request: ApprovalView }> {
+    const request = this.#atMachines.find(caller, id) ?? this.#view(this.#runtime.approvals.find(id));
     await this.#runtime.durable();
     return { request };
   }
 
   /**
-   * Throws PERMISSION_DENIED when the caller may not answer so, PIN_MALFORMED, OPERATOR_NOT_FOUND, and everything that `Approvals.approve` and
+   * Throws ANSWERED_AT_MACHINE, PERMISSION_DENIED when the caller may not answer so, PIN_MALFORMED, OPERATOR_NOT_FOUND, and everything that `Approvals.approve` and
    * `Approvals.approveLogin` throw.
    */
   async approve(caller: Caller, id: string, body: ParsedBody<'approvals.approve'>) {
+    this.#atMachines.assertNot(caller, id);
     const approval = this.#runtime.approvals.find(id);
     const { record, changed } = await this.#approveAs(caller, approval, body);
     const nodeId = record.kind === 'login' ? null : record.nodeId;
@@ -54,8 +62,9 @@ export class ApprovalDesk {
     return { ...this.#answer(record), decision: 'approved' as const, changed, node };
   }
 
-  /** Throws PERMISSION_DENIED, ALREADY_DECIDED or APPROVAL_NOT_FOUND. */
+  /** Throws ANSWERED_AT_MACHINE, PERMISSION_DENIED, ALREADY_DECIDED or APPROVAL_NOT_FOUND. */
   async reject(caller: Caller, id: string, body: ParsedBody<'approvals.reject'>) {
+    this.#atMachines.assertNot(caller, id);
     const asked = this.#runtime.approvals.find(id);
     const isOwn = asked.kind === 'login' && asked.operator !== null && this.#isOwnName(caller, asked.operator);
     assertAllowed(caller, isOwn ? 'viewer' : 'approver');
@@ -152,6 +161,7 @@ export class ApprovalDesk {
       takesPlace: approval.kind === 'join' && this.#runtime.approvals.takesPlace(approval),
       requestedAt: timestamp(approval.requestedAt),
       expiresAt: timestamp(approval.expiresAt),
+      asked: null,
       answerableHere: true,
       pinRequired: approval.pin !== undefined,
       decidedAt: toTimestamp(approval.decidedAt),

@@ -30,6 +30,7 @@ import { Exposure, type ServerCertificate } from './exposure.js';
 import { EventFeed } from './http/event-feed.js';
 import { createHandlers } from './http/handlers.js';
 import { createApprovePage, createJoinPage } from './http/pages.js';
+import { KeptAnswers } from './http/kept-answers.js';
 import { Router } from './http/router.js';
 import { HttpServer } from './http/server.js';
 import { InviteDesk } from './invites.js';
@@ -196,6 +197,7 @@ export class Daemon {
       auditor,
       access: runtime.access,
       durable: () => runtime.durable(),
+      keptAnswers: new KeptAnswers({ repeats: runtime.repeats, random, log: log.scope('http') }),
     });
     this.#router = router;
     await this.#openLocalSocket(router);

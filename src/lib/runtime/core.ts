@@ -58,6 +58,8 @@ export class RuntimeCore {
   readonly revokedListeners = new Set<(nodeId: string) => void>();
   readonly endedListeners = new Set<(credentials: ReadonlySet<string>) => void>();
   readonly fatalListeners = new Set<(error: PalyraError) => void>();
+  /** Adds to what is committed; see `repeats.ts`. */
+  marker: (tx: Transaction) => void = () => undefined;
   readonly #committer: Committer;
   /** The link each message is meant for: the one open when it was decided, not one that takes over before it is released. */
   readonly #addressees = new WeakMap<object, OpenLink | null>();
@@ -90,6 +92,7 @@ export class RuntimeCore {
 
   /** Resolves when the decision is durable and its effects are released. Rejects with a storage reason when it is undone. */
   commit(tx: Transaction): Promise<void> {
+    this.marker(tx);
     for (const entry of tx.messages) this.#addressees.set(entry, this.links.get(entry.nodeId));
     this.#arm();
     return this.#committer.commit(tx);

@@ -17,6 +17,7 @@ import type {
   DispatchListing,
   DispatchRecord,
   DispatchStateName,
+  NodeView,
 } from '../base/model.js';
 
 export interface DispatchQuery {
@@ -61,6 +62,16 @@ export class Overview {
       ),
       nextCursor: last !== undefined && page.length < found.length ? toCursor(last.id) : null,
     };
+  }
+
+  /** Runs for which a person at the machine is being asked now, oldest question first. */
+  askedAtMachines(): { readonly record: DispatchRecord; readonly node: NodeView }[] {
+    const { mailbox, tables } = this.#core;
+    return [...mailbox.index.flights.keys()]
+      .flatMap((id) => tables.dispatches.get(id) ?? [])
+      .filter((record) => stateName(record) === 'awaiting-approval')
+      .sort((a, b) => (a.asked?.at ?? a.queuedAt) - (b.asked?.at ?? b.queuedAt))
+      .map((record) => ({ record, node: this.#core.nodeView(tables.nodes.get(record.nodeId)!) }));
   }
 
   /** One row for each descriptor that nodes announce, by name; a page is cut between names. Throws REQUEST_INVALID. */

@@ -28,6 +28,7 @@ import { requestPairing } from './pairing.js';
 import type { PairingRequest } from './pairing.js';
 import { removeNode } from './removal.js';
 import { Renewals } from './renewals.js';
+import { Repeats } from './repeats.js';
 import { shortId } from './short-id.js';
 import type { StoreStatus } from './state.js';
 import { dispatchSummary, nodePage, nodeSummary } from './summaries.js';
@@ -57,6 +58,8 @@ export class NodeRuntime {
   readonly renewals: Renewals;
   /** Every device in one list, with what can be done about it. */
   readonly inventory: Inventory;
+  /** Requests with a key, over restarts. */
+  readonly repeats: Repeats;
   /** Operators, their sessions and tokens. */
   readonly access: Access;
   readonly #core: RuntimeCore;
@@ -80,7 +83,8 @@ export class NodeRuntime {
     this.trust = new Trust(core);
     this.renewals = new Renewals(core);
     this.inventory = new Inventory(core);
-    this.#upkeep = new Upkeep(core, this.access);
+    this.repeats = new Repeats(core);
+    this.#upkeep = new Upkeep(core, this.access, this.repeats);
     this.#ulid = monotonicFactory(pooledFractions(core.deps.random));
     this.approvals = new Approvals(core, () => `nod_${this.#ulid()}`);
     this.logins = new Logins(core);

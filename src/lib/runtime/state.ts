@@ -44,6 +44,19 @@ export interface LoginTryRecord {
   readonly fullAt: number;
 }
 
+/** A request with an Idempotency-Key that did something; see `repeats.ts`. Nothing in it can be read without that key. */
+export interface RepeatRecord {
+  /** SHA-256 of who asked and the key; hex. */
+  readonly id: string;
+  readonly at: number;
+  /** Base 64. */
+  readonly salt: string;
+  /** Tells whether another request is the same; null: it cannot be told. Base 64. */
+  readonly check: string | null;
+  /** The sealed answer; null: not kept. Base 64. */
+  readonly box: string | null;
+}
+
 export interface Tables {
   daemon: Map<string, DaemonRecord>;
   nodes: Map<string, NodeRecord>;
@@ -56,6 +69,7 @@ export interface Tables {
   sessions: Map<string, SessionRecord>;
   tokens: Map<string, TokenRecord>;
   loginTries: Map<string, LoginTryRecord>;
+  repeats: Map<string, RepeatRecord>;
 }
 
 export type TableName = keyof Tables;
@@ -73,6 +87,7 @@ export const TABLE_NAMES: readonly TableName[] = [
   'sessions',
   'tokens',
   'loginTries',
+  'repeats',
 ];
 
 /** `put` writes a whole row, `set` changes some fields of an existing row, `drop` removes it. */
@@ -99,6 +114,7 @@ export function emptyTables(): Tables {
     sessions: new Map(),
     tokens: new Map(),
     loginTries: new Map(),
+    repeats: new Map(),
   };
 }
 

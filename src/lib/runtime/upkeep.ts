@@ -4,6 +4,7 @@ import type { Access } from './access.js';
 import type { RuntimeCore } from './core.js';
 import { downtimesAt } from './downtime.js';
 import { PresenceWatch } from './presence-watch.js';
+import type { Repeats } from './repeats.js';
 import { forgetEnded, forgetSettled } from './retention.js';
 import type { Transaction } from './transaction.js';
 
@@ -15,6 +16,7 @@ const FORGET_AT_ONCE = 1000;
 export class Upkeep {
   readonly #core: RuntimeCore;
   readonly #access: Access;
+  readonly #repeats: Repeats;
   readonly #presence: PresenceWatch;
   #forgetAt = 0;
   #lookAt = 0;
@@ -22,9 +24,10 @@ export class Upkeep {
   #upSince: number | null = null;
   #snapshot: Promise<void> | null = null;
 
-  constructor(core: RuntimeCore, access: Access) {
+  constructor(core: RuntimeCore, access: Access, repeats: Repeats) {
     this.#core = core;
     this.#access = access;
+    this.#repeats = repeats;
     this.#presence = new PresenceWatch(core);
   }
 
@@ -41,6 +44,7 @@ export class Upkeep {
     if (tx.now.mono >= this.#forgetAt) {
       this.#forgetAt = tx.now.mono + FORGET_EVERY_MS;
       forgetEnded(tx, core.pairing());
+      this.#repeats.sweep(tx);
     }
     if (tx.now.mono >= this.#lookAt) {
       this.#lookAt = tx.now.mono + LOOK_BEATS * core.heartbeatMs;

@@ -50,22 +50,27 @@ const AWAY: Daemon = { ...DAEMON, context: 'home', flags: ['--context', 'home'] 
 function withLogins(size: Size, options: StateOptions = {}): TuiState {
   const newer = (kind: string, id: string) =>
     ({ ...request(id, { pinRequired: false, wants: ['camera.snap'] }, 'pi-lab'), kind }) as unknown as ApprovalView;
+  const there = {
+    ...request(
+      '6',
+      { kind: 'local', wants: ['desktop.open_url'], pinRequired: false, answerableHere: false },
+      'macbook',
+    ),
+    ...{ id: 'dsp_6', expiresAt: new Date(NOW + 41_000).toISOString() },
+    asked: {
+      ...{ dispatch: 'dsp_6', capability: 'desktop.open_url', requestedBy: 'ci-bot', channel: 'dialog' as const },
+      what: 'https://intra.corp.example/wiki/start?page=1',
+    },
+  };
   const requests = [
     request('M4XT9Q'),
     login('B7CK2P', { operator: 'max' }),
     login('Q2WW8Z'),
     newer('capabilities', '9DM4AB'),
     newer('firmware', 'H1H2H3'),
+    there,
   ];
-  const there = dispatch('6', {
-    ...{ node: 'macbook', nodeId: 'nod_macbook', capability: 'desktop.open_url', state: 'awaiting-approval' },
-    ...{ requestedBy: 'ci-bot', deadlineAt: new Date(NOW + 41_000).toISOString() },
-  });
-  return afterMessages(
-    busy(size, options),
-    { type: 'approvals', requests },
-    { type: 'dispatches', dispatches: [there] },
-  );
+  return afterMessages(busy(size, options), { type: 'approvals', requests });
 }
 
 describe('The frames of the terminal UI', () => {
@@ -173,6 +178,21 @@ describe('The frames of the terminal UI', () => {
     golden('node-health', (size) => nas(size, '2'), { sizes });
     golden('node-capabilities', (size) => nas(size, '3'), { sizes });
     golden('node-dispatches', (size) => nas(size, '4'), { sizes });
+    golden('node-logs', (size) => nas(size, '5'), { sizes: sizes.slice(1, 2) });
+    const offer = { ...OFFERS[0]!, name: 'system.logs', granted: true };
+    const entries = [
+      { time: new Date(NOW - 9_000).toISOString(), level: 'info', scope: 'link', msg: 'online', transport: 'quic' },
+      { time: null, level: 'error', scope: 'runtime', msg: 'Error: \u001b[31mno space\u001b[0m' },
+    ];
+    const logged = dispatch('8', { capability: 'system.logs', output: { entries, truncated: false } });
+    golden(
+      'node-logs-asked',
+      (size) =>
+        afterMessages(nas(size, '5'), {
+          ...{ type: 'detail', detail: { ...detail, capabilities: [offer], recent: [logged] } },
+        }),
+      { sizes: sizes.slice(1, 3) },
+    );
     golden('approvals', (size) => type(busy(size), 'a'), { sizes });
     golden('approvals-pin', (size) => type(busy(size), 'a', '\r', '482'), { sizes });
     golden('approvals-reason', (size) => type(busy(size), 'a', 'r', 'not ours'), { sizes });

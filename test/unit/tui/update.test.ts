@@ -87,6 +87,17 @@ describe('A key of the terminal UI', () => {
     assert.match(screenOf(edited), /"pin":\[1\]/);
   });
 
+  it('asks a machine for its log when it is told to, and never because its tab is shown', () => {
+    const node = type(living(SIZE), '\r');
+    assert.deepEqual(asked(node, '5'), []);
+    assert.deepEqual(asked(type(node, '5'), '1', '5'), []);
+    const [run, ...others] = asked(node, '5', '\r');
+    assert.deepEqual(others, []);
+    assert.deepEqual(run?.do === 'run' && [run.capability, run.input], ['system.logs', { lines: 200 }]);
+    assert.match(commandOf(type(node, '5')) ?? '', /nodes invoke \S+ system\.logs lines=200$/);
+    assert.deepEqual(asked(type(node, '5', 'w'), '\r'), [], 'not with a read-only screen');
+  });
+
   it('copies what the footer shows, and of an invite the line for the other machine', () => {
     assert.deepEqual(asked(busy(SIZE), 'y'), [{ do: 'copy', text: 'palyra nodes show attic' }]);
     const invited = later(type(living(SIZE), 'n'), { type: 'invite', invite: INVITE });

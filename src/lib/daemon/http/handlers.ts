@@ -103,7 +103,7 @@ export interface HandlerDeps {
 
 export function createHandlers(deps: HandlerDeps): Handlers {
   const { runtime, invites, clock, config } = deps;
-  const approvals = new ApprovalDesk(runtime);
+  const approvals = new ApprovalDesk(runtime, clock);
   return {
     'daemon.status': async () => ({
       daemon: {
@@ -213,8 +213,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'openapi.show': async () => deps.openApi(),
     ...accessHandlers(deps),
     ...loginHandlers(deps),
-    'approvals.list': async ({ query }) => approvals.list(query),
-    'approvals.show': async ({ param }) => approvals.show(param('id')),
+    'approvals.list': async ({ caller, query }) => approvals.list(caller, query),
+    'approvals.show': async ({ caller, param }) => approvals.show(caller, param('id')),
     'approvals.approve': async ({ caller, param, body }) => approvals.approve(caller, param('id'), body),
     'approvals.reject': async ({ caller, param, body }) => approvals.reject(caller, param('id'), body),
     'audit.list': async ({ query }) => listAudit(deps.trail, runtime, query),

@@ -2,15 +2,15 @@
  * `Idempotency-Key`: the same request of the same caller, sent again under one key, gets the answer it got the first time, status included; one that arrives
  * while the first is still at work waits for it. Another request under the key is refused. Source of the header: draft-ietf-httpapi-idempotency-key-header.
  *
- * In memory: a key is forgotten after a day, when there are more than 10,000 or more than 32 MiB of answers (oldest first), and when the daemon stops. What
- * must hold over a restart, a dispatch, has a durable key of its own (`idempotencyKey`), to which the header is mapped. Answers with secrets (an invite's
- * code) are kept as long as the others and leave the process no more than the first time.
+ * In memory: a key is forgotten after a day, when there are more than 10,000 or more than 32 MiB of answers (oldest first), and when the daemon stops. Behind
+ * it stands what is durable: `kept-answers.ts`, and for a dispatch a key of its own (`idempotencyKey`), to which the header is mapped.
  *
  * A refusal is an answer too and comes again; one that says "try again" (5xx, 429, 499) is not kept: it would make trying again useless.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
+import type { KeptAnswers } from './kept-answers.js';
 
 export const MAX_KEYS = 10_000;
 const MAX_BYTES = 32 * 1024 * 1024;
@@ -29,14 +29,19 @@ interface Kept {
   answer: Promise<KeptAnswer>;
 }
 
+/** Where answers outlive the daemon. */
+export type DurableAnswers = Pick<KeptAnswers, 'answer'>;
+
 export class IdempotencyKeys {
   readonly #clock: Clock;
+  readonly #durable: DurableAnswers | null;
   /** By caller and key, oldest first. */
   readonly #kept = new Map<string, Kept>();
   #bytes = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, durable: DurableAnswers | null = null) {
     this.#clock = clock;
+    this.#durable = durable;
   }
 
   get size(): number {
@@ -56,7 +61,8 @@ export class IdempotencyKeys {
       if (known.request === hash) return known.answer;
       throw new PalyraError('IDEMPOTENCY_CONFLICT', { details: { key } });
     }
-    const kept: Kept = { request: hash, at: this.#clock.monotonic(), bytes: 0, answer: run() };
+    const first = this.#durable?.answer(caller, key, request, run) ?? run();
+    const kept: Kept = { request: hash, at: this.#clock.monotonic(), bytes: 0, answer: first };
     this.#kept.set(name, kept);
     try {
       const answer = await kept.answer;

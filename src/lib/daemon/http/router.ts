@@ -30,7 +30,7 @@ import { Authenticator, type Identity } from './authenticator.js';
 import { readJsonBody } from './body.js';
 import type { EventFeed } from './event-feed.js';
 import type { Handlers, RouteRequest } from './handlers.js';
-import { IdempotencyKeys, readIdempotencyKey, type KeptAnswer } from './idempotency.js';
+import { IdempotencyKeys, readIdempotencyKey, type DurableAnswers, type KeptAnswer } from './idempotency.js';
 import type { Page } from './pages.js';
 import { assertHost } from './site-check.js';
 
@@ -54,6 +54,7 @@ export interface RouterDeps {
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly events: Pick<EventFeed, 'open'>;
   readonly auditor: Auditor;
+  readonly keptAnswers: DurableAnswers;
   readonly access: Pick<Access, 'sessions' | 'tokens' | 'onEnded'>;
   /** Resolves when everything decided so far is durable: nothing is shown that a crash could take back. */
   durable(): Promise<void>;
@@ -75,7 +76,7 @@ export class Router {
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
-    this.#idempotency = new IdempotencyKeys(deps.clock);
+    this.#idempotency = new IdempotencyKeys(deps.clock, deps.keptAnswers);
     this.#authenticator = new Authenticator(deps.access);
     deps.access.onEnded((ended) => this.#endWaits(ended));
     this.#app.use('*', async (context: RouteContext, next) => {

@@ -9,12 +9,14 @@ import { findOpener, type Environment } from './opener.js';
 import { processRun } from './process-run.js';
 import { systemHealth } from './system-health.js';
 import { systemIdentity } from './system-identity.js';
+import { systemLogs, type NodeLog } from './system-logs.js';
 import { systemWhich } from './system-which.js';
 
-/** For a machine with this environment: those that need a desktop are there when it has one. */
+/** For a machine with this environment: those that need a desktop are there when it has one; its log can be asked for where it is known. */
 export function builtinCapabilities(
   env: Environment,
   platform: NodeJS.Platform = process.platform,
+  nodeLog: NodeLog | null = null,
 ): SourcedRegistration {
   return {
     plugin: BUILTIN_PLUGIN,
@@ -24,6 +26,7 @@ export function builtinCapabilities(
       systemHealth,
       systemIdentity,
       systemWhich(env, platform),
+      ...(nodeLog === null ? [] : [systemLogs(nodeLog)]),
       desktopOpenUrl(findOpener('url', env, platform)),
       desktopOpenPath(findOpener('path', env, platform), platform),
       fsReadText,

@@ -26,8 +26,10 @@ function wordsOf(state: TuiState): readonly string[] | null {
       const node = currentNode(state);
       return node === null ? ['nodes', 'list'] : ['nodes', 'show', node.name];
     }
-    case 'node':
-      return ['nodes', 'show', state.nodes.get(screen.id)?.name ?? screen.id];
+    case 'node': {
+      const name = state.nodes.get(screen.id)?.name ?? screen.id;
+      return screen.tab === 'logs' ? ['nodes', 'invoke', name, 'system.logs', 'lines=200'] : ['nodes', 'show', name];
+    }
     case 'approvals': {
       const request = currentApproval(state);
       if (request === null) return ['approvals', 'list'];

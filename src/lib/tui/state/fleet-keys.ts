@@ -6,6 +6,7 @@ import { currentNode, resorted, shownNodes } from './fleet.js';
 import type { Step } from './messages.js';
 import { leave, lockedNotice, motionOf, moveId, moveIndex, notice, open, pageOf } from './navigation.js';
 import { isLockedForGood, refusalOf, seesWhat } from './rights.js';
+import type { JsonValue } from '../../base/model.js';
 import { emptyForm, SORTS, TABS, type Screen, type Tab, type TuiState } from './state.js';
 import { emptyField, fieldOf } from './text-field.js';
 
@@ -93,6 +94,9 @@ function openNode(state: TuiState, id: string): Step {
 
 const keepDetail = (state: TuiState, id: string) => (state.detail?.id === id ? state.detail : null);
 
+/** As much as somebody reads on a screen. */
+const LOG_INPUT = { lines: 200 };
+
 /** Why nothing can be run on a machine; null when it can be tried. */
 export function refusalToRun(state: TuiState, id: string): string | null {
   const node = state.nodes.get(id);
@@ -135,7 +139,8 @@ export function nodeKey(state: TuiState, screen: Extract<Screen, { kind: 'node' 
   }
   if (key.name === 'tab' || key.name === 'right') return turn(1);
   if (key.name === 'back-tab') return turn(-1);
-  if (key.name === 'enter' && screen.tab === 'health') return measure(state, screen.id);
+  if (key.name === 'enter' && screen.tab === 'health') return askMachine(state, screen.id, 'system.health', {});
+  if (key.name === 'enter' && screen.tab === 'logs') return askMachine(state, screen.id, 'system.logs', LOG_INPUT);
   if (key.name === 'text') {
     const tab = TABS[Number(key.text) - 1];
     if (tab !== undefined) return show(tab);
@@ -145,10 +150,9 @@ export function nodeKey(state: TuiState, screen: Extract<Screen, { kind: 'node' 
   return commonKey(state, key) ?? [state, []];
 }
 
-/** A fresh measurement: what the tab shows is the last run of system.health. */
-function measure(state: TuiState, id: string): Step {
+/** A fresh run: what the tab shows is the last one of its capability. */
+function askMachine(state: TuiState, id: string, capability: string, input: JsonValue): Step {
   const refusal = refusalToRun(state, id);
   if (refusal !== null) return [notice(state, 'error', refusal), []];
-  const capability = 'system.health';
-  return [notice(state, 'busy', 'Asking the machine…'), [{ do: 'run', node: id, capability, input: {} }]];
+  return [notice(state, 'busy', 'Asking the machine…'), [{ do: 'run', node: id, capability, input }]];
 }

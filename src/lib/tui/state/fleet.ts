@@ -117,7 +117,9 @@ export function pendingOf({ approvals, who }: TuiState) {
 
 /** Those that others answer, and those that nobody here understands: to be seen only. */
 export function elsewhereOf({ approvals, who }: TuiState) {
-  return approvals.filter((request) => request.state === 'pending' && !mayAnswer(who, request));
+  return approvals.filter(
+    (request) => request.kind !== 'local' && request.state === 'pending' && !mayAnswer(who, request),
+  );
 }
 
 /** Machines that ask to join, whoever answers them. */
@@ -125,7 +127,7 @@ export function askingOf({ approvals }: TuiState) {
   return approvals.filter(({ kind, state }) => kind === 'join' && state === 'pending');
 }
 
-/** Runs that wait for the person at the machine itself. */
-export function askedThere({ dispatches }: TuiState) {
-  return dispatches.filter(({ state }) => state === 'awaiting-approval');
+/** Questions that the person at a machine is asked, and answers there. */
+export function askedThere({ approvals, now }: TuiState) {
+  return approvals.filter(({ kind, expiresAt }) => kind === 'local' && Date.parse(expiresAt) > now);
 }

@@ -41,7 +41,7 @@ export interface Detail {
   readonly device: Pick<InventoryDevice, 'actions' | 'warnings'>;
 }
 
-export const TABS = ['overview', 'health', 'capabilities', 'dispatches'] as const;
+export const TABS = ['overview', 'health', 'capabilities', 'dispatches', 'logs'] as const;
 export type Tab = (typeof TABS)[number];
 
 export type Screen =

@@ -104,8 +104,10 @@ function watch(state: TuiState, items: readonly WatchItem[]): Step {
   };
   for (const item of items) {
     if (item.type === 'node') nodes.push(item);
-    else if (item.type === 'dispatch') dispatches.push(item);
-    else if (item.type === 'snapshot' || item.type === 'resync') {
+    else if (item.type === 'dispatch') {
+      dispatches.push(item);
+      if (changesQueue(next, item)) effects.set('approvals', { do: 'load', what: 'approvals' });
+    } else if (item.type === 'snapshot' || item.type === 'resync') {
       apply();
       next = replaceNodes(next, item.nodes);
       for (const effect of reload(next)) effects.set(JSON.stringify(effect), effect);
@@ -116,6 +118,12 @@ function watch(state: TuiState, items: readonly WatchItem[]): Step {
   }
   apply();
   return [next, [...effects.values()]];
+}
+
+/** A run that begins to wait for the person at its machine is in the approvals queue, and leaves it when it goes on. */
+function changesQueue(state: TuiState, { dispatch: id, state: now }: DispatchEvent): boolean {
+  if (!seesWhat(state.who, 'approvals')) return false;
+  return now === 'awaiting-approval' || state.approvals.some((request) => request.id === id);
 }
 
 /** What a snapshot of the nodes does not tell. */

@@ -1,5 +1,4 @@
 /** What waits for a person: the requests, the facts about the selected one, and the field for its PIN. What others answer is below, to be seen only. */
-import type { DispatchListing } from '../../base/model.js';
 import type { ApprovalView } from '../../base/requests.js';
 import { approvalLines, pinQuestion, shortRequestId, whatOf } from '../../cli/approval-report.js';
 import { shortDuration } from '../../cli/durations.js';
@@ -71,11 +70,11 @@ function listOf(
   });
 }
 
-/** A run that the person at the machine is asked about; how long still is known once the daemon has listed it. */
-function thereText({ node, capability, requestedBy, deadlineAt }: DispatchListing, now: number): string {
-  const left = Date.parse(deadlineAt) - now;
-  const until = left > 0 ? `, ${shortDuration(left)} left` : '';
-  return `elsewhere (read only): ${node}  ${capability} · for ${requestedBy}, answered at the machine${until}`;
+/** A run that the person at the machine is asked about. */
+function thereText({ subject, wants, asked, expiresAt }: ApprovalView, now: number): string {
+  const left = shortDuration(Date.parse(expiresAt) - now);
+  const what = asked === null || asked.what === null ? '' : ` · ${asked.what}`;
+  return `elsewhere (read only): at ${subject.name}, ${left} left · ${wants.join(', ')} for ${asked?.requestedBy ?? '—'}${what}`;
 }
 
 /** How it is answered, the field in which it is, or why it is not. */

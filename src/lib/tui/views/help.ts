@@ -8,7 +8,7 @@ const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ['Esc ←', 'back'],
   ['/', 'filter: part of a name, label:site=lab, status:online'],
   ['s', 'sort by name, status, seen, platform, version'],
-  ['Tab  1-4', 'tabs of a machine'],
+  ['Tab  1-5', 'tabs of a machine'],
   ['i', 'run a capability on the machine; ^E opens $EDITOR for its input'],
   ['a', 'approvals: ⏎ or A approve with the PIN, r or R reject with a reason, e name and labels'],
   ['d', 'dispatches; ⏎ everything about one, G follows the newest'],

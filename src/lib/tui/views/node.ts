@@ -1,8 +1,9 @@
 /** One machine: tabs for what it is, how it does, what it can do and what it did. */
-import type { NodeView } from '../../base/model.js';
+import type { JsonValue, NodeView } from '../../base/model.js';
 import { dispatchReport } from '../../cli/dispatch-columns.js';
 import { conflictWords } from '../../cli/conflict-words.js';
 import { spent } from '../../cli/durations.js';
+import { formatLogRecord } from '../../cli/log-format.js';
 import { labelsOf } from '../../cli/node-columns.js';
 import { printableJson } from '../../cli/text.js';
 import { refusalToRun } from '../state/fleet-keys.js';
@@ -45,6 +46,7 @@ function rowsOf(
   if (detail === null) return [line('   Asking the daemon…')];
   if (tab === 'health') return health(detail, refusalToRun(state, node.id) === null, width);
   if (tab === 'capabilities') return capabilities(detail, width);
+  if (tab === 'logs') return logs(detail, node.name, refusalToRun(state, node.id) === null, width);
   return dispatches(state, node, refusalToRun(state, node.id) === null);
 }
 
@@ -98,6 +100,44 @@ function health({ recent }: Detail, mayRun: boolean, width: number): readonly Li
     line(),
     ...rows.flatMap((text) => wrapText(text, Math.max(10, width - 3)).map((part) => line(`   ${part}`))),
   ];
+}
+
+/** What the machine's log said when somebody asked last; nothing is asked by itself. */
+function logs({ recent, capabilities: offers }: Detail, name: string, mayRun: boolean, width: number): readonly Line[] {
+  const offer = offers.find((candidate) => candidate.name === 'system.logs');
+  const last = recent.find(({ capability, state }) => capability === 'system.logs' && state === 'succeeded');
+  const ways =
+    offer === undefined
+      ? [`${name} does not give out its log. There: palyra node capabilities enable system.logs`]
+      : offer.granted
+        ? [`${last === undefined ? 'Not asked for lately.' : ''}${mayRun ? ' ⏎ asks the machine for its log.' : ''}`]
+        : [`It was not granted: palyra nodes grant ${name} system.logs`];
+  const head = last === undefined ? [] : [`asked ${dayTime(last.timings.queuedAt)} · ${last.id}`];
+  return [
+    ...[...head, ...ways].map((text) => line(seg(`   ${text.trim()}`, DIM))),
+    line(),
+    ...(last === undefined ? [] : logEntries(last.output)).flatMap((text) =>
+      wrapText(text, Math.max(10, width - 3)).map((part) => line(`   ${part}`)),
+    ),
+  ];
+}
+
+/** The newest first, which is what is looked for; a machine may send anything. */
+function logEntries(output: JsonValue): readonly string[] {
+  const { entries } = (output ?? {}) as { readonly entries?: unknown };
+  if (!Array.isArray(entries)) return [];
+  if (entries.length === 0) return ['The log has nothing to show.'];
+  return entries.toReversed().map((entry: unknown) => {
+    const { time, level, scope, msg, ...fields } = (entry ?? {}) as Readonly<Record<string, unknown>>;
+    const record = {
+      ...fields,
+      time: typeof time === 'string' ? time : '',
+      level: String(level),
+      scope: String(scope),
+      msg: String(msg),
+    };
+    return formatLogRecord(record);
+  });
 }
 
 function capabilities({ capabilities: offers }: Detail, width: number): readonly Line[] {

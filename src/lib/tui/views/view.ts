@@ -32,7 +32,7 @@ const KEYS: Readonly<Record<Screen['kind'], readonly string[]>> = {
     ...['↑↓ move', '⏎ detail', '/ filter', 'i invoke', 'a approvals', 'd dispatches', 'n new node', 's sort'],
     ...['? help', 'q quit'],
   ],
-  node: ['1-4 tabs', 'i invoke', 'x remove', 'y copy', 'Esc back', 'q quit'],
+  node: ['1-5 tabs', 'i invoke', 'x remove', 'y copy', 'Esc back', 'q quit'],
   approvals: ['↑↓ move', '⏎ approve', 'r reject', 'e name/labels', 'e log in as', 'Esc back', 'q quit'],
   dispatches: ['↑↓ move', '⏎ open', 'G follow', 'y copy', 'Esc back', 'q quit'],
   invite: ['y copy', 'Esc back', 'q quit'],

@@ -96,10 +96,10 @@ const queueOf = <T extends z.ZodRawShape>(queue: T) =>
     z.object({ type: z.literal('snapshot'), ...stamp, ...queue }),
     z.object({ type: z.literal('resync'), ...stamp, reason: resync.shape.reason, ...queue }),
   ] as const;
-/** A line of `approvals watch --json`; a request as it is when the line is written. */
+/** A line of `approvals watch --json`; a request as it is when the line is written. Of kind `local`, `approval` is the id of the dispatch. */
 export const approvalsLine = z.discriminatedUnion('type', [
   ...queueOf({ requests: z.array(approvalView) }),
-  approvalEvent.extend({ request: approvalView.nullable() }),
+  approvalEvent.extend({ kind: approvalView.shape.kind, request: approvalView.nullable() }),
   ping,
 ]);
 /** A line of `dispatches watch --json`; the queue is what is open. */

@@ -149,7 +149,7 @@ const IDEMPOTENCY_KEY: Json = {
   in: 'header',
   required: false,
   description:
-    'The same request under the same key gets the same answer again; another request is refused. Kept for a day while the daemon runs, of a dispatch as long as its record.',
+    'The same request under the same key gets the same answer again; another request is refused. Kept for a day; take a UUID: under fewer than 20 characters the answer is not kept over a restart of the daemon (409 then). Of a dispatch it is kept as long as its record.',
   schema: { type: 'string', minLength: 1, maxLength: 128 },
 };
 

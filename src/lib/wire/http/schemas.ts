@@ -132,7 +132,7 @@ export const daemonStatus = z.object({
 
 export const approvalView = z.object({
   id: z.string(),
-  kind: z.enum(['join', 'login', 'capabilities']),
+  kind: z.enum(['join', 'login', 'capabilities', 'local']),
   state: z.enum(['pending', 'approved', 'issued', 'rejected', 'expired', 'withdrawn']),
   subject: z.object({
     name: z.string(),
@@ -152,6 +152,18 @@ export const approvalView = z.object({
   takesPlace: z.boolean().describe('While it waits: yes alone puts it into that place, because its invite says so.'),
   requestedAt: timestamp,
   expiresAt: timestamp,
+  asked: z
+    .object({
+      dispatch: z.string(),
+      capability: z.string(),
+      requestedBy: z.string(),
+      channel: z.enum(CHANNELS).nullable(),
+      what: z.string().nullable(),
+    })
+    .nullable()
+    .describe(
+      'Of kind local, what a person at a machine is being asked; what is null without the scope dispatches:read.',
+    ),
   answerableHere: z.boolean(),
   pinRequired: z.boolean(),
   decidedAt: timestamp.nullable(),
