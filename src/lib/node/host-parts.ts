@@ -11,17 +11,21 @@ import { NODE_PROTOCOL } from '../base/model.js';
 import type { AskingChannel } from '../base/questions.js';
 import type { Random } from '../base/random.js';
 import { skewWords } from '../base/time-words.js';
+import { DaemonAddresses, nodeEndpointsOf, type Reach } from './addresses.js';
 import type { NodeFacts } from './capabilities/capability.js';
 import { BUILTIN_PLUGIN, Catalog, type SourcedRegistration } from './capabilities/catalog.js';
 import { DEFAULT_ASK_TIMEOUT_MS, type NodeHostConfig } from './config.js';
 import { controlHandler } from './control-desk.js';
 import { serveHostStatus } from './control.js';
-import { readCredentials } from './credentials.js';
+import { readCredentials, type NodeCredentials } from './credentials.js';
 import { Executor } from './executor.js';
 import { machineFacts } from './facts.js';
+import { Connector } from './link/connector.js';
+import { assertWayUsable, leftOut } from './link/left-out.js';
 import { chosenLinks, type LinkFactory } from './link/chosen-link.js';
 import { assertTransportUsable, linkFactories } from './link/factories.js';
 import type { Registered } from './link/link.js';
+import { QuicLink } from './link/quic.js';
 import { renewableLinks } from './link/renewable-links.js';
 import { watchMachine } from './machine-watch.js';
 import { MediationDesk } from './mediation/desk.js';
@@ -80,6 +84,8 @@ export async function assembleHost(
   lifecycle.add('lock', await lockNode(stateDirectory));
   const renewal = await openRenewal(deps, config);
   const { identity } = renewal.credentials;
+  const connector = new Connector({ clock }, { proxy: config.proxy });
+  assertWayUsable(connector, nodeEndpointsOf(identity), config.transport);
   const outboxDeps = {
     clock,
     random,
@@ -122,7 +128,8 @@ export async function assembleHost(
   });
 
   const material = () => renewal.credentials.material;
-  const quic = { clock, random, log: log.scope('quic') };
+  const addresses = daemonAddresses(deps, config, connector, () => renewal.credentials);
+  const quic = { clock, random, log: log.scope('quic'), connector };
   const factories = deps.links ?? renewableLinks(material, (now) => linkFactories(now, quic));
   const available = factories.map(({ transport }) => transport);
   const chooser = new TransportChooser({ clock, random }, { mode: config.transport, available });
@@ -149,7 +156,8 @@ export async function assembleHost(
   const control = controlHandler({ clock, catalog, policy, desk });
   lifecycle.add('control socket', await serveHostStatus(controlSocketPath, () => board.view(), control));
 
-  const connect = chosenLinks({ clock, chooser }, factories);
+  const leaveOut = (endpoint: string) => leftOut(connector, endpoint);
+  const connect = chosenLinks({ clock, chooser, leaveOut }, factories);
   const lasting = {
     deviceId: identity.deviceId,
     protocol: NODE_PROTOCOL,
@@ -180,6 +188,7 @@ export async function assembleHost(
     worker,
     onRenewed: (listener) => renewal.onRenewed(listener),
     onOnline: (registered) => online(deps, config, registered, board, renewal),
+    addresses,
     session: { clock, log: log.scope('link'), connect, worker, outbox },
     registration: () => ({ ...lasting, facts: machineFacts(version, catalog, policy, channels()) }),
     onFactsChanged: factsListener(policy, desk),
@@ -208,7 +217,7 @@ async function openRenewal(deps: NodeHostDeps, config: NodeHostConfig): Promise<
   const { clock, random, log } = deps;
   const credentials = await readCredentials(stateDirectory);
   if (credentials === null) throw new PalyraError('NODE_NOT_PAIRED');
-  const fixed = { stateDirectory, newKey: false, timeoutMs: timings.connectTimeoutMs };
+  const fixed = { stateDirectory, newKey: false, timeoutMs: timings.connectTimeoutMs, proxy: config.proxy };
   return new RenewalSchedule(
     {
       clock,
@@ -219,6 +228,25 @@ async function openRenewal(deps: NodeHostDeps, config: NodeHostConfig): Promise<
     },
     credentials,
   );
+}
+
+/** Tried over what would carry the link; an embedder's own links are not known here. */
+function daemonAddresses(
+  { clock, links, random, log }: NodeHostDeps,
+  { transport }: NodeHostConfig,
+  connector: Connector,
+  credentials: () => NodeCredentials,
+): DaemonAddresses {
+  if (links !== undefined) return new DaemonAddresses({ clock });
+  const overTls: Reach = (endpoint, signal) => {
+    const { certificatePem, keyPem, trustBundle } = credentials().material;
+    return connector.reach(endpoint, { trustBundle, client: { certificatePem, keyPem } }, signal);
+  };
+  const overUdp: Reach = async (endpoint, signal) => {
+    const link = new QuicLink(endpoint, credentials().material, { clock, random, log: log.scope('quic') });
+    await link.health(signal).finally(() => link.destroy());
+  };
+  return new DaemonAddresses({ clock, reach: transport === 'quic' ? overUdp : overTls });
 }
 
 function online(

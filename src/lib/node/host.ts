@@ -14,6 +14,7 @@ import { PalyraError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { fullJitterDelayMs } from '../base/random.js';
 import { toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
+import { nodeEndpointsOf } from './addresses.js';
 import { assembleHost, type HostEvents, type HostParts, type NodeHostDeps } from './host-parts.js';
 import type { RenewalSchedule } from './renewal-schedule.js';
 import { markRevoked } from './revocation.js';
@@ -160,7 +161,7 @@ class Host implements NodeHost {
       const failed = await this.#renewFirst(renewal, { byKey: false, signal: stop });
       if (failed !== null) return failed;
     }
-    const end = await runRound(parts, { endpoints: renewal.credentials.identity.nodeEndpoints, stop });
+    const end = await runRound(parts, { endpoints: nodeEndpointsOf(renewal.credentials.identity), stop });
     if (end.error?.reason !== 'CERTIFICATE_REVOKED' || stop.aborted || this.#deps.links !== undefined) return end;
     // The answer to a renewal was lost, or this machine was away for long: the key still tells who it is.
     const failed = await this.#renewFirst(renewal, { byKey: true, signal: stop });

@@ -1,0 +1,15 @@
+/** What a failure says about the way to the daemon and not about the daemon: another way, or another time, may do. */
+import type { Reason } from './errors.js';
+
+const OF_THE_WAY: ReadonlySet<Reason> = new Set<Reason>([
+  'DAEMON_UNREACHABLE',
+  'PROXY_UNREACHABLE',
+  'PROXY_REFUSED',
+  'PROXY_LOGIN_REQUIRED',
+  'PROXY_ANSWER_INVALID',
+]);
+
+/** The daemon was not reached, for whatever reason. */
+export function isUnreachable({ reason }: { readonly reason: Reason }): boolean {
+  return OF_THE_WAY.has(reason);
+}
