@@ -6,6 +6,7 @@ import { WITHOUT_PROXY } from '../../src/lib/base/proxy.js';
 import { pollLinks } from '../../src/lib/node/link/poll.js';
 import { quicLinks } from '../../src/lib/node/link/quic.js';
 import { streamLinks } from '../../src/lib/node/link/stream.js';
+import { ConnectProxy } from '../support/connect-proxy.js';
 import { FakeDaemon, nodeMaterial, testAuthority } from '../support/fake-daemon.js';
 import { FakeQuicDaemon } from '../support/fake-quic-daemon.js';
 import { MemoryDaemon } from '../support/node-daemon.js';
@@ -27,6 +28,24 @@ describeNodeLink('gRPC calls over mutual TLS', async () => {
   const connect = pollLinks(material, { clock: systemClock, random: systemRandom, connector });
   return { daemon, connect, deadEndpoint: '127.0.0.1:1', close: () => daemon.stop() };
 });
+
+for (const transport of ['stream', 'calls'] as const) {
+  describeNodeLink(`gRPC ${transport} through a proxy`, async () => {
+    const authority = testAuthority();
+    const daemon = await FakeDaemon.start(authority);
+    const material = nodeMaterial(authority, 'nod_01JTESTTESTTESTTESTTESTTES');
+    const proxy = await ConnectProxy.start();
+    const url = `http://127.0.0.1:${proxy.port}`;
+    const through = new Connector({ clock: systemClock }, { proxy: { ...WITHOUT_PROXY, url, loopback: true } });
+    const deps = { clock: systemClock, random: systemRandom, connector: through };
+    const connect = transport === 'stream' ? streamLinks(material, deps) : pollLinks(material, deps);
+    const close = () => {
+      daemon.stop();
+      proxy.close();
+    };
+    return { daemon, connect, deadEndpoint: '127.0.0.1:1', close };
+  });
+}
 
 describeNodeLink('QUIC', async () => {
   const authority = testAuthority();

@@ -73,16 +73,18 @@ export class ConnectProxy {
       return refuse('407 Proxy Authentication Required');
     const { hostname, port } = new URL(`http://${authority}`);
     const host = this.names.get(hostname) ?? hostname.replace(/^\[|\]$/g, '');
+    let connected = false;
     const onward = connect(Number(port === '' ? 80 : port), host, () => {
+      connected = true;
       this.tunnels.push(authority);
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
       onward.pipe(socket).pipe(onward);
     });
     this.#sockets.add(onward);
-    onward.on('error', () => (onward.connecting ? refuse('502 Bad Gateway') : socket.destroy()));
+    onward.on('error', () => (connected ? socket.destroy() : refuse('502 Bad Gateway')));
     onward.on('close', () => {
       this.#sockets.delete(onward);
-      socket.destroy();
+      if (connected) socket.destroy();
     });
     socket.on('close', () => onward.destroy());
   }

@@ -60,9 +60,10 @@ export class DaemonChannel {
     this.options = { ...channelOptions, 'grpc.default_authority': endpoint };
     const tls = tlsOptions(trust);
     this.credentials = new RoutedCredentials(async (raw, signal) => {
-      this.#failure = null;
       try {
-        return await route.secure(raw, tls, signal);
+        const socket = await route.secure(raw, tls, signal);
+        this.#failure = null;
+        return socket;
       } catch (error) {
         this.#failure = error instanceof PalyraError ? error : null;
         throw error;
