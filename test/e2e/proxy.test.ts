@@ -3,7 +3,7 @@
  * this process, the node is the real command line.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { ControlPlaneClient } from '../../src/lib/client/control-plane-client.js';
 import { ConnectProxy } from '../support/connect-proxy.js';
 import { assertDocument } from '../support/document-schemas.js';
@@ -120,11 +120,30 @@ describe('a node behind a proxy', function () {
     assert.match(stderr, /palyra config set network\.no_proxy palyra\.invalid/);
   });
 
+  it('installs a service that finds the proxy, without its password in the unit', async function () {
+    if (process.platform !== 'linux') return this.skip();
+    const noManager = { XDG_RUNTIME_DIR: '/nonexistent', DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent' };
+    const before = proxy.tunnels.length;
+    const installed = await sandbox.json(['node', 'install'], { home: 'node', env: { ...env(), ...noManager } });
+    assert.equal(installed.code, 0, JSON.stringify(installed.document));
+    assertDocument(installed.document);
+    const { url, file } = installed.document.proxy;
+    assert.equal(url, `http://…@127.0.0.1:${proxy.port}`);
+    assert.match(readFileSync(file as string, 'utf8'), /https_proxy = "http:\/\/eva:/);
+    assert.equal(statSync(file as string).mode & 0o777, 0o600);
+    assert.ok(proxy.tunnels.length > before);
+    await online();
+    for (const { argv, environment } of processesBelow(sandbox.directory))
+      assert.deepEqual(secretsIn(Buffer.from(JSON.stringify([argv, environment])), SECRETS), []);
+    printed.push(JSON.stringify(installed.document));
+    assert.equal((await run(['node', 'uninstall'], noManager)).code, 0);
+  });
+
   it('takes the proxy from config.toml, which no variable is needed for', async () => {
     const set = await run(['config', 'set', 'network.https_proxy', proxyUrl()], {});
     assert.equal(set.code, 0, set.stderr);
     assert.match((await run(['config', 'get', 'network.https_proxy'], {})).stdout, /^http:\/\/…@127\.0\.0\.1:\d+$/m);
-    node = await sandbox.startNode('node');
+    node = await sandbox.startNode('node', []);
     await online();
     await stop();
   });
