@@ -63,7 +63,7 @@ for (const [title, whyNot, make] of NETWORKS) {
     before(async function () {
       const made = make();
       if (made === null) {
-        console.warn(`      not tried: ${whyNot}`);
+        process.stderr.write(`      not tried: ${whyNot}\n`);
         this.skip();
       }
       network = made;

@@ -24,7 +24,7 @@ export function raceWithHeadStart<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const controllers: AbortController[] = [];
-    const failures = new Map<number, unknown>();
+    const failures = new Map<number, Error>();
     let over = false;
     let stopTimer = () => {};
     const finish = (winner: number | null, settle: () => void) => {
@@ -35,11 +35,11 @@ export function raceWithHeadStart<T>(
       settle();
     };
     const onAbort = () => finish(null, () => reject(signal.reason as Error));
-    const failed = (index: number, error: unknown) => {
+    const failed = (index: number, error: Error) => {
       if (over) return;
       failures.set(index, error);
-      if (isFinal(error)) finish(null, () => reject(error as Error));
-      else if (failures.size === tries.length) finish(null, () => reject(failures.get(0) as Error));
+      if (isFinal(error)) finish(null, () => reject(error));
+      else if (failures.size === tries.length) finish(null, () => reject(failures.get(0)!));
       else next();
     };
     const next = () => {
@@ -52,7 +52,7 @@ export function raceWithHeadStart<T>(
       if (index + 1 < tries.length) stopTimer = clock.schedule(HEAD_START_MS, next);
       attempt(controller.signal).then(
         (value) => (over ? discard(value) : finish(index, () => resolve(value))),
-        (error: unknown) => failed(index, error),
+        (error: Error) => failed(index, error),
       );
     };
     signal.addEventListener('abort', onAbort, { once: true });

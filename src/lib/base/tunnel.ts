@@ -39,12 +39,12 @@ function secured(raw: Socket, proxy: Proxy, signal: AbortSignal): Promise<Socket
       socket.removeListener('close', onClose);
       action();
     };
-    const fail = (error: unknown) =>
+    const fail = (error: Error) =>
       settle(() => {
         socket.on('error', () => undefined).destroy();
         reject(error);
       });
-    const onAbort = () => fail(signal.reason);
+    const onAbort = () => fail(signal.reason as Error);
     const onError = (error: NodeJS.ErrnoException) => {
       const what = /certificate|self.signed|altnames/i.test(error.message)
         ? `its certificate is not trusted here (${error.code ?? error.message})`
@@ -78,13 +78,13 @@ function ask(socket: Socket, proxy: Proxy, place: Place, signal: AbortSignal): P
       signal.removeEventListener('abort', onAbort);
       action();
     };
-    const fail = (error: unknown) =>
+    const fail = (error: Error) =>
       settle(() => {
         request.on('error', () => undefined).destroy();
         socket.on('error', () => undefined).destroy();
         reject(error);
       });
-    const onAbort = () => fail(signal.reason);
+    const onAbort = () => fail(signal.reason as Error);
     const answered = (response: IncomingMessage) => fail(refusalOf(response.statusCode ?? 0, proxy, authority));
     signal.addEventListener('abort', onAbort, { once: true });
     request.once('error', (error: NodeJS.ErrnoException) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { PalyraError } from '../../../src/lib/base/errors.js';
+import type { PalyraError } from '../../../src/lib/base/errors.js';
 import { isExcepted, Proxy, proxyFor, withoutPassword, WITHOUT_PROXY } from '../../../src/lib/base/proxy.js';
 
 describe('the rules of proxies', () => {

@@ -140,13 +140,13 @@ function secured(raw: Socket, options: ConnectionOptions, signal: AbortSignal): 
       socket.removeListener('close', onClose);
       action();
     };
-    const fail = (error: unknown) =>
+    const fail = (error: Error) =>
       settle(() => {
         socket.on('error', () => undefined).destroy();
         raw.on('error', () => undefined).destroy();
-        reject(error as Error);
+        reject(error);
       });
-    const onAbort = () => fail(signal.reason);
+    const onAbort = () => fail(signal.reason as Error);
     const onClose = () => fail(Object.assign(new Error('the connection was cut'), { code: 'ECONNRESET' }));
     raw.on('error', (error) => socket.destroy(error));
     signal.addEventListener('abort', onAbort, { once: true });
