@@ -386,7 +386,18 @@ const DOCUMENTS = {
   },
   'daemon.install': installed,
   'daemon.uninstall': uninstalled,
-  'node.install': { ...installed, node: identity },
+  'node.install': {
+    ...installed,
+    node: identity,
+    proxy: z
+      .object({
+        url: z.string().describe('Without its password.'),
+        file: z.string().nullable().describe('Where it was written; null when it was not.'),
+      })
+      .nullable()
+      .optional()
+      .describe('The proxy of this shell on the way to the daemon, which the service would not have.'),
+  },
   'node.uninstall': uninstalled,
   'node.start': { action: z.literal('start'), ...serviceVerb },
   'node.stop': { action: z.literal('stop'), ...serviceVerb },

@@ -10,6 +10,7 @@ import { doctorLine, doctorSummary } from '../lib/cli/doctor/doctor-report.js';
 import { machineChecks } from '../lib/cli/doctor/machine-checks.js';
 import { nodeChecks } from '../lib/cli/doctor/node-checks.js';
 import { readPairingFacts } from '../lib/cli/doctor/pairing-facts.js';
+import { proxyOnTheWay } from '../lib/cli/doctor/proxy-check.js';
 import { askOverUdp, transportMode, udpCheck } from '../lib/cli/doctor/udp-check.js';
 import { waitingCapabilities } from '../lib/cli/own-hook.js';
 import { readNodeSummary } from '../lib/cli/host-socket.js';
@@ -60,6 +61,7 @@ to somebody else: log tails and facts, without keys, codes and passwords; it nev
   #checks(): Check[] {
     const { directories, config } = this;
     const version = config.version;
+    const proxy = () => this.proxySettings();
     const pairing = () => readPairingFacts(directories.nodeState);
     const plugins = async () => {
       const { registrations, failures, close } = await collectCapabilities<SourcedRegistration>(config, {
@@ -80,13 +82,15 @@ to somebody else: log tails and facts, without keys, codes and passwords; it nev
         directories,
         version,
         nodeVersion: process.version,
-        env: process.env,
+        proxy,
+        exceptions: async () => (await this.settings()).words('network.no_proxy') ?? [],
         pairing,
         plugins,
       }),
-      ...daemonChecks({ client: this.client(), version, pairing }),
+      ...daemonChecks({ client: this.client(), version, pairing, proxy }),
       ...nodeChecks({ directories, service, run: runProgram, user, version, now, pairing }),
       udpCheck({
+        proxy: () => proxyOnTheWay({ proxy, pairing }),
         ask: () => askOverUdp(config, directories.nodeState),
         mode: () => transportMode(directories.nodeSocketPath),
         local: () => runningDaemon(this.client()),

@@ -62,7 +62,8 @@ machine talks to that daemon only. The credential is kept in a file that only yo
     const stop = listenForStop();
     try {
       const wanted = this.flags.fingerprint ?? null;
-      const trust = await reachDaemon(contexts, { address, name, wanted, signal: stop.signal });
+      const proxy = await this.proxySettings();
+      const trust = await reachDaemon(contexts, { address, name, wanted, proxy, signal: stop.signal });
       const identity = trust.words === null ? trust.remark : `identity ${trust.words}   (${trust.remark})`;
       this.output.done(`Reached ${address.url.replace('https://', '')}, ${identity}`);
       const proof = early ?? (await this.#password()) ?? { by: 'approval', operator: this.flags.operator ?? null };
@@ -78,7 +79,7 @@ machine talks to that daemon only. The credential is kept in a file that only yo
           signal: stop.signal,
         },
         proof,
-        { output: this.output, credentials: this.directories.credentials },
+        { output: this.output, credentials: this.directories.credentials, proxy },
       );
       this.output.done(printable(`Logged in as ${whoLine(who)}. Context "${name}" is now current.`));
       this.output.say(`  Credential: ${credentialsFile} (only you can read it)`);

@@ -1,4 +1,6 @@
 /** Certificates of nodes over their life: renewed under way, after the end, with another key, at any crash, and never for who was removed. */
+import { WITHOUT_PROXY } from '../../src/lib/base/proxy.js';
+import { Connector } from '../../src/lib/node/link/connector.js';
 import assert from 'node:assert/strict';
 import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,6 +22,8 @@ import { SteppedClock } from '../support/stepped-clock.js';
 import { ask, eventually, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
 
 const DAY_MS = 86_400_000;
+
+const connector = new Connector({ clock: systemClock }, { proxy: WITHOUT_PROXY });
 
 describe('certificate renewal', function () {
   this.timeout(60_000);
@@ -124,7 +128,7 @@ describe('certificate renewal', function () {
       const message = rotateMessage({ deviceId, serial: old.certificate.serial, signedAtMs });
       const request = { publicKey: spkiOf(old.key), signedAtMs, possessionProof: signPossession(old.key, message) };
       return rotateOver(
-        clock,
+        { clock, connector },
         { endpoint: nodeEndpoints[0]!, timeoutMs: 5_000, signal: undefined },
         old.material,
         request,
@@ -140,11 +144,16 @@ describe('certificate renewal', function () {
     const now = await credentials();
     const { deviceId, nodeEndpoints } = now.identity;
     const rotate = (serial: string, signedAtMs: number, key = now.key, spki = spkiOf(now.key)) =>
-      rotateOver(clock, { endpoint: nodeEndpoints[0]!, timeoutMs: 5_000, signal: undefined }, now.material, {
-        publicKey: spki,
-        signedAtMs,
-        possessionProof: signPossession(key, rotateMessage({ deviceId, serial, signedAtMs })),
-      });
+      rotateOver(
+        { clock, connector },
+        { endpoint: nodeEndpoints[0]!, timeoutMs: 5_000, signal: undefined },
+        now.material,
+        {
+          publicKey: spki,
+          signedAtMs,
+          possessionProof: signPossession(key, rotateMessage({ deviceId, serial, signedAtMs })),
+        },
+      );
     const { serial } = now.certificate;
     const time = Math.round(clock.now());
     await rejectsWith(rotate(serial, time, createDeviceKey()), 'PAIRING_PROOF_INVALID');
@@ -218,9 +227,9 @@ describe('certificate renewal', function () {
   it('lets a node leave by itself, also with an expired certificate; the daemon keeps nothing of it', async () => {
     await pairedAgo(95 * DAY_MS);
     clock.step(95 * DAY_MS);
-    await leaveDaemon(node.stateDirectory, { clock, timeoutMs: 5_000 });
+    await leaveDaemon(node.stateDirectory, { clock }, { timeoutMs: 5_000 });
     assert.deepEqual(target.daemon.runtime.listNodes().nodes, []);
-    await rejectsWith(leaveDaemon(node.stateDirectory, { clock, timeoutMs: 5_000 }), 'NODE_REVOKED');
+    await rejectsWith(leaveDaemon(node.stateDirectory, { clock }, { timeoutMs: 5_000 }), 'NODE_REVOKED');
     const { entries } = (await ask({ socketPath: target.socketPath }, { path: '/v1/audit' })).json;
     const actions = (entries as { action: string; actor: { kind: string } }[]).map(({ action }) => action);
     assert.ok(actions.includes('RevokeDevicePairing') && actions.includes('RenewDeviceCertificate'), actions.join());
@@ -233,7 +242,7 @@ describe('certificate renewal', function () {
     try {
       const { identity } = await credentials();
       await writeNodeIdentity(node.stateDirectory, { ...identity, nodeEndpoints: [proxy.endpoint] });
-      await rejectsWith(leaveDaemon(node.stateDirectory, { clock, timeoutMs: 5_000 }), 'NODE_REVOKED');
+      await rejectsWith(leaveDaemon(node.stateDirectory, { clock }, { timeoutMs: 5_000 }), 'NODE_REVOKED');
       assert.equal(proxy.accepted, 2);
       assert.deepEqual(target.daemon.runtime.listNodes().nodes, []);
     } finally {
@@ -246,12 +255,12 @@ describe('certificate renewal', function () {
     await pairedAgo(270 * DAY_MS);
     const shown = async () => {
       const { probeCertificates } = await import('../../src/lib/node/tls-probe.js');
-      const chain = await probeCertificates(
+      return await probeCertificates(
         { host: '127.0.0.1', port: target.ports.public },
-        { clock: systemClock },
+        { clock: systemClock, connector },
         { timeoutMs: 5_000 },
+        (chain) => readCertificate(chain[0]!).fingerprint,
       );
-      return readCertificate(chain[0]!).fingerprint;
     };
     const before = await shown();
     clock.step(200 * DAY_MS);

@@ -376,7 +376,10 @@ describe('the client and servers that mean it no good', function () {
 
     it('says that it was the proxy', async () => {
       const closed = clientOf({ proxy: 'http://127.0.0.1:1' });
-      assert.match((await rejectsWith(closed.listInvites(), 'DAEMON_UNREACHABLE')).detail ?? '', /the proxy 127/);
+      assert.match(
+        (await rejectsWith(closed.listInvites(), 'PROXY_UNREACHABLE')).detail ?? '',
+        /127\.0\.0\.1:1: the connection/,
+      );
     });
   });
 

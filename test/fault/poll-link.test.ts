@@ -1,4 +1,6 @@
 /** The polled link where connections are cut all the time: what was sent arrives once and in order, whatever was on the way. */
+import { WITHOUT_PROXY } from '../../src/lib/base/proxy.js';
+import { Connector } from '../../src/lib/node/link/connector.js';
 import { strict as assert } from 'node:assert';
 
 import { systemClock } from '../../src/lib/base/clock.js';
@@ -45,6 +47,7 @@ describe('the polled link on a network that cuts', function () {
     link = pollLinks(nodeMaterial(authority, 'nod_01JTESTTESTTESTTESTTESTTES'), {
       clock: systemClock,
       random: systemRandom,
+      connector: new Connector({ clock: systemClock }, { proxy: WITHOUT_PROXY }),
     })(proxy.endpoint);
     const stream = link.open(
       {

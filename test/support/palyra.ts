@@ -37,7 +37,13 @@ export type Document = any;
 export class Sandbox {
   readonly directory = mkdtempSync(join(tmpdir(), 'palyra-cli-'));
   readonly #running = new Set<RunningProcess>();
+  readonly #through: readonly string[];
   readonly #daemons = new Set<string>();
+
+  /** `through`: a command in front of every command line, such as `ip netns exec <name>`. */
+  constructor(through: readonly string[] = []) {
+    this.#through = through;
+  }
 
   home(name: string): string {
     return join(this.directory, name);
@@ -58,7 +64,8 @@ export class Sandbox {
 
   /** A command that goes on; ended with the sandbox. */
   spawn(args: readonly string[], options: RunOptions = {}): RunningProcess {
-    const child = spawn(process.execPath, [BIN, ...args], {
+    const [program = process.execPath, ...words] = [...this.#through, process.execPath, BIN, ...args];
+    const child = spawn(program, words, {
       env: { ...cleanEnvironment(), PALYRA_HOME: this.home(options.home ?? 'daemon'), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -3,7 +3,7 @@ import { PalyraError } from '../../lib/base/errors.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { settingsFiles } from '../../lib/cli/settings.js';
 import { editSettings } from '../../lib/cli/settings-file.js';
-import { settingKey } from '../../lib/cli/settings-keys.js';
+import { settingKey, type SettingValue } from '../../lib/cli/settings-keys.js';
 import { valueText } from '../../lib/cli/settings-report.js';
 
 export default class ConfigSet extends BaseCommand<typeof ConfigSet> {
@@ -22,10 +22,11 @@ export default class ConfigSet extends BaseCommand<typeof ConfigSet> {
   };
 
   async run() {
-    const { key, parse, variable } = settingKey(this.args.key);
-    const value = this.#value(key, parse);
+    const { key, parse, variable, shown = (held: SettingValue) => held } = settingKey(this.args.key);
+    const set = this.#value(key, parse);
+    const value = shown(set);
     const file = settingsFiles(this.directories).user;
-    const changed = await editSettings(file, key, value);
+    const changed = await editSettings(file, key, set);
     const held = (await this.settings()).get(key);
     this.output.done(`${key} is ${valueText({ value })}${changed ? '' : ' already'} in ${file}`);
     if (held.origin === 'env') this.warn(`${variable ?? 'the environment'} says otherwise and wins`);

@@ -63,7 +63,8 @@ removes it: palyra nodes remove <name>. To come back, pair again.`;
   async #tellDaemon({ name, daemonName }: Pairing): Promise<boolean> {
     try {
       const { leaveDaemon } = await import('../../lib/node/leave.js');
-      await leaveDaemon(this.directories.nodeState, { clock: systemClock, timeoutMs: TIMEOUT_MS });
+      const proxy = await this.proxySettings();
+      await leaveDaemon(this.directories.nodeState, { clock: systemClock }, { timeoutMs: TIMEOUT_MS, proxy });
       this.output.done(`${daemonName} no longer trusts this machine`);
       return true;
     } catch (error) {

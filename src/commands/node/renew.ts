@@ -19,7 +19,8 @@ are. A running node changes over within a minute. It works until 30 days after t
     const { renewCertificate } = await import('../../lib/node/renew.js');
     const stateDirectory = this.directories.nodeState;
     const newKey = this.flags['new-key'];
-    const options = { stateDirectory, newKey, replacing: null, byKey: false, timeoutMs: TIMEOUT_MS };
+    const proxy = await this.proxySettings();
+    const options = { stateDirectory, newKey, replacing: null, byKey: false, timeoutMs: TIMEOUT_MS, proxy };
     const { credentials } = await renewCertificate(options, { clock: systemClock });
     const { identity, certificate } = credentials;
     this.output.done(

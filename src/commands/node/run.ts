@@ -104,6 +104,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
         version: this.config.version,
         pluginFailures: failures,
         transport,
+        proxy: await this.proxySettings(),
         approvals: await loadApprovalSettings(this.directories),
       },
       {

@@ -10,6 +10,7 @@ import { DAEMON_REASONS } from './reasons-daemon.js';
 import { DISPATCH_REASONS } from './reasons-dispatch.js';
 import { PAIRING_REASONS } from './reasons-pairing.js';
 import { PLUGIN_REASONS } from './reasons-plugins.js';
+import { PROXY_REASONS } from './reasons-proxy.js';
 import { QUIC_REASONS } from './reasons-quic.js';
 import { SERVICE_REASONS } from './reasons-service.js';
 
@@ -143,6 +144,7 @@ const TABLE = {
   ...PAIRING_REASONS,
   ...DISPATCH_REASONS,
   ...QUIC_REASONS,
+  ...PROXY_REASONS,
   ...SERVICE_REASONS,
   ...PLUGIN_REASONS,
 };

@@ -6,6 +6,7 @@
  */
 import { Command, type Interfaces } from '@oclif/core';
 import { PalyraError } from '../base/errors.js';
+import type { ProxySettings } from '../base/proxy.js';
 import { ControlPlaneClient, type ControlPlaneClientOptions } from '../client/control-plane-client.js';
 import { directoriesOf, type Directories } from './directories.js';
 import { GLOBAL_FLAGS } from './flags.js';
@@ -85,6 +86,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const settings = await loadSettings(this.directories);
     for (const warning of settings.warnings()) if (!this.output.warnings.includes(warning)) this.warn(warning);
     return settings;
+  }
+
+  /** The proxy that is set, and what is reached without it. Throws CONFIG_INVALID. */
+  protected async proxySettings(): Promise<ProxySettings> {
+    const { proxySettings } = await import('./proxy.js');
+    return proxySettings(process.env, await this.settings());
   }
 
   protected get canAsk(): boolean {

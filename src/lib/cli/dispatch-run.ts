@@ -6,6 +6,7 @@
  * gives back the dispatch it already has.
  */
 import { PalyraError } from '../base/errors.js';
+import { isAway } from '../base/unreachable.js';
 import type { Clock } from '../base/clock.js';
 import { sleep } from '../base/clock.js';
 import type { DispatchView, JsonValue } from '../base/model.js';
@@ -88,7 +89,7 @@ async function patiently<T>(
       return await call();
     } catch (error) {
       const { reason } = PalyraError.from(error);
-      const away = reason === 'DAEMON_UNREACHABLE' || (reason === 'DAEMON_NOT_RUNNING' && (!first || attempt > 0));
+      const away = isAway({ reason }) || (reason === 'DAEMON_NOT_RUNNING' && (!first || attempt > 0));
       if (!away || options.clock.monotonic() >= until) throw error;
       await sleep(options.clock, RETRY_EVERY_MS, options.signal);
     }

@@ -2,6 +2,7 @@
 import { Flags } from '@oclif/core';
 import { sleep, systemClock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
+import { isAway } from '../base/unreachable.js';
 import type { ControlPlaneClient, WatchItem } from '../client/control-plane-client.js';
 import { durationFlag } from './flags.js';
 import { messageOf, type Output } from './output.js';
@@ -33,7 +34,7 @@ function patientRead(signal: AbortSignal, giveUpMs: number): PatientRead {
         return await call();
       } catch (error) {
         const { reason } = PalyraError.from(error);
-        const away = ['DAEMON_UNREACHABLE', 'DAEMON_NOT_RUNNING', 'DAEMON_STOPPING'].includes(reason);
+        const away = isAway({ reason }) || reason === 'DAEMON_NOT_RUNNING' || reason === 'DAEMON_STOPPING';
         if (!away || systemClock.monotonic() >= until) throw error;
         await sleep(systemClock, RETRY_EVERY_MS, signal);
       }

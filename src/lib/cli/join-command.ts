@@ -24,6 +24,7 @@ export abstract class JoinCommand<T extends typeof Command> extends BaseCommand<
       stateDirectory: this.directories.nodeState,
       name: wantedName(flags.name, await this.settings()),
       version: this.config.version,
+      proxy: await this.proxySettings(),
       signal,
       onStep: (step: JoinStep) => tellJoinStep(this.output, step),
     };

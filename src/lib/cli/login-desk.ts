@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { systemClock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
+import type { ProxySettings } from '../base/proxy.js';
 import { formatPin } from '../base/pairing-pin.js';
 import { systemRandom } from '../base/random.js';
 import { ControlPlaneClient, type WhoAmI } from '../client/control-plane-client.js';
@@ -14,7 +15,7 @@ import { contextNameFor, LOCAL, parseContextName, type DaemonAddress } from './d
 import { decideTrust, type Trust } from './daemon-trust.js';
 import { longDuration } from './durations.js';
 import type { Output } from './output.js';
-import { throughProxy } from './remote-target.js';
+import { throughProxy } from './proxy.js';
 import { StatusLine } from './status-line.js';
 import { writeCredential } from './stored-credentials.js';
 
@@ -60,10 +61,10 @@ export function chooseName(contexts: Contexts, address: DaemonAddress, wanted: s
 /** Looks at the daemon without sending anything, and settles whom it is trusted to be. */
 export async function reachDaemon(
   contexts: Contexts,
-  o: { address: DaemonAddress; name: string; wanted: string | null; signal: AbortSignal },
+  o: { address: DaemonAddress; name: string; wanted: string | null; proxy: ProxySettings; signal: AbortSignal },
 ): Promise<Trust> {
   const { address, name, wanted, signal } = o;
-  const { proxy } = throughProxy(address.url, process.env);
+  const { proxy } = throughProxy(address.url, o.proxy);
   const shown = await readDaemonIdentity({
     host: address.host,
     port: address.port,
@@ -85,7 +86,7 @@ export async function logIn(contexts: Contexts, job: LoginJob, proof: Proof, des
     requestTimeoutMs: job.requestTimeoutMs,
     ...(caPem === null ? {} : { ca: caPem }),
     ...(proof.by === 'token' ? { token: proof.token } : { cookieJar: new CookieJar() }),
-    ...throughProxy(url, process.env),
+    ...throughProxy(url, desk.proxy),
   });
   try {
     await prove(client, job, proof, desk);
@@ -114,6 +115,7 @@ export async function logIn(contexts: Contexts, job: LoginJob, proof: Proof, des
 export interface LoginDesk {
   readonly output: Output;
   readonly credentials: string;
+  readonly proxy: ProxySettings;
 }
 
 async function prove(client: ControlPlaneClient, job: LoginJob, proof: Proof, { output }: LoginDesk): Promise<void> {

@@ -1,28 +1,44 @@
-/** Which proxy a daemon is reached through, by the variables that other programs read too. This machine itself is never reached through one. */
-import { isLoopbackUrl } from './addresses.js';
+/**
+ * The proxy that somebody set: in the environment, as other programs read it, or else in config.toml, which services read too. Which connections go through it
+ * is decided in one place for the node and for this client (`base/proxy.ts`).
+ */
+import { noProxyEntries, proxyFor, WITHOUT_PROXY, type ProxySettings } from '../base/proxy.js';
+import { hostOf, portOf } from './addresses.js';
+import type { Directories } from './directories.js';
 import { readVariable, type Environment } from './environment.js';
+import type { Settings } from './settings.js';
 
-/** A URL, or null. HTTPS_PROXY goes before ALL_PROXY, a lower-case name before its upper-case one, as in curl. */
-export function proxyFor(url: string, env: Environment = process.env): string | null {
-  if (isLoopbackUrl(url)) return null;
-  const read = (name: string) => readVariable(name.toLowerCase(), env) ?? readVariable(name, env);
-  const proxy = read('HTTPS_PROXY') ?? read('ALL_PROXY');
-  if (proxy === undefined || isExcluded(new URL(url), read('NO_PROXY') ?? '')) return null;
-  const withScheme = proxy.includes('://') ? proxy : `http://${proxy}`;
-  // What is no HTTP proxy cannot be used; the connection then fails with its own words rather than silently go around.
-  return withScheme;
+export type ProxyKeys = Pick<Settings, 'get' | 'text' | 'flag' | 'words'>;
+
+/**
+ * HTTPS_PROXY goes before ALL_PROXY, a lower-case name before its upper-case one, as in curl, and any of them before the files. What NO_PROXY and
+ * `network.no_proxy` except adds up: a service has only the file, and a shell that has both means both.
+ */
+export function proxySettings(env: Environment, settings: ProxyKeys | null): ProxySettings {
+  const variables = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'];
+  const variable = variables.find((name) => readVariable(name, env) !== undefined);
+  const fromFile = settings?.text('network.https_proxy');
+  const exceptions = readVariable('no_proxy', env) ?? readVariable('NO_PROXY', env) ?? '';
+  return {
+    ...WITHOUT_PROXY,
+    ...(variable !== undefined
+      ? { url: readVariable(variable, env)!, source: variable }
+      : fromFile !== undefined
+        ? { url: fromFile, source: 'network.https_proxy' }
+        : {}),
+    noProxy: [...noProxyEntries(exceptions), ...(settings?.words('network.no_proxy') ?? [])],
+    loopback: settings?.flag('network.proxy_loopback') ?? false,
+  };
 }
 
-function isExcluded({ hostname, port }: URL, list: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
-  return list
-    .split(/[\s,]+/)
-    .filter((entry) => entry !== '')
-    .some((entry) => {
-      if (entry === '*') return true;
-      const [, name = '', onlyPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
-      if (onlyPort !== undefined && onlyPort !== (port === '' ? '443' : port)) return false;
-      const suffix = name.replace(/^\*?\./, '').replace(/^\[|\]$/g, '');
-      return host === suffix || host.endsWith(`.${suffix}`);
-    });
+/** With the files read for it. Throws CONFIG_INVALID. */
+export async function readProxySettings(directories: Directories, env: Environment): Promise<ProxySettings> {
+  const { loadSettings } = await import('./settings.js');
+  return proxySettings(env, await loadSettings(directories, env));
+}
+
+/** For a client of this URL. Throws PROXY_UNUSABLE. */
+export function throughProxy(url: string, settings: ProxySettings): { readonly proxy?: string } {
+  const proxy = proxyFor(settings, { host: hostOf(url), port: portOf(url) });
+  return proxy === null || settings.url === null ? {} : { proxy: settings.url };
 }

@@ -6,7 +6,7 @@ import { Contexts } from './contexts.js';
 import { LOCAL, parseDaemonAddress } from './daemon-address.js';
 import type { Directories } from './directories.js';
 import { takeVariable } from './environment.js';
-import { proxyFor } from './proxy.js';
+import { readProxySettings, throughProxy } from './proxy.js';
 import { readCredential } from './stored-credentials.js';
 import { localTarget, type Choice, type Target } from './target.js';
 
@@ -18,6 +18,7 @@ export async function remoteTarget(
   env: NodeJS.ProcessEnv,
 ): Promise<Target> {
   const contexts = await Contexts.read(directories.config);
+  const proxy = () => readProxySettings(directories, env);
   const source = choice?.source ?? 'current context';
   if (source === '--daemon' || source === 'PALYRA_DAEMON') {
     const address = parseDaemonAddress(choice?.word ?? '');
@@ -29,7 +30,7 @@ export async function remoteTarget(
           ? { ca: known.record.caPem }
           : {};
     const { credential, ...secret } = await credentialOf(known?.name ?? null, directories, env);
-    const options = { baseUrl: address.url, ...trust, ...secret, ...throughProxy(address.url, env) };
+    const options = { baseUrl: address.url, ...trust, ...secret, ...throughProxy(address.url, await proxy()) };
     return { context: known?.name ?? null, source, url: address.url, credential, options };
   }
   const name = (choice?.word ?? contexts.current)?.toLowerCase() ?? null;
@@ -43,13 +44,8 @@ export async function remoteTarget(
     source,
     url,
     credential,
-    options: { baseUrl: url, ...trust, ...secret, ...throughProxy(url, env) },
+    options: { baseUrl: url, ...trust, ...secret, ...throughProxy(url, await proxy()) },
   };
-}
-
-export function throughProxy(url: string, env: NodeJS.ProcessEnv): { readonly proxy?: string } {
-  const proxy = proxyFor(url, env);
-  return proxy === null ? {} : { proxy };
 }
 
 /** The token of PALYRA_TOKEN or PALYRA_TOKEN_FILE, taken out of our environment; null without either. */

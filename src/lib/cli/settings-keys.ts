@@ -5,6 +5,7 @@
 import { PalyraError } from '../base/errors.js';
 import { resolveListen } from '../base/listen-words.js';
 import { LOG_LEVELS } from '../base/log.js';
+import { noProxyEntries, Proxy, withoutPassword } from '../base/proxy.js';
 import { parseDuration } from './durations.js';
 import { closest } from './text.js';
 
@@ -17,6 +18,8 @@ export interface SettingKey {
   readonly fallback: SettingValue | null;
   /** The environment variable that beats the files. */
   readonly variable?: string;
+  /** What may be printed of a value that can hold a password. */
+  readonly shown?: (value: SettingValue) => SettingValue;
   /** From the words of a command line. Throws USAGE_INVALID. */
   readonly parse: (words: readonly string[]) => SettingValue;
   /** What a file has there. Throws USAGE_INVALID when it is something else. */
@@ -78,6 +81,19 @@ const addresses: Form = {
       : refuse('it must be a list, such as ["lan"]'),
 };
 
+const hosts: Form = {
+  parse: (words) => checkHosts(words.flatMap(noProxyEntries)),
+  check: (value) =>
+    Array.isArray(value) && value.every((word) => typeof word === 'string')
+      ? checkHosts(value)
+      : refuse('it must be a list, such as ["nas.lan"]'),
+};
+
+function checkHosts(entries: readonly string[]): readonly string[] {
+  const wrong = entries.find((entry) => !/^(\*|[A-Za-z0-9._*[\]:/-]{1,255})$/.test(entry));
+  return wrong === undefined ? entries : refuse(`${JSON.stringify(wrong)} is neither a host nor a network`);
+}
+
 function checkAddresses(words: readonly string[]): readonly string[] {
   if (words.length === 0) return refuse('at least one address is needed');
   // Whether there is a LAN now is not the question: the words are resolved at every start.
@@ -135,6 +151,29 @@ export const SETTING_KEYS: readonly SettingKey[] = [
     fallback: 'info',
     variable: 'PALYRA_LOG_LEVEL',
     ...oneOf(LOG_LEVELS),
+  },
+  {
+    key: 'network.https_proxy',
+    summary: 'Proxy to daemons elsewhere, like http://host:3128, for services too; HTTPS_PROXY and ALL_PROXY beat it',
+    fallback: null,
+    shown: (value) => (typeof value === 'string' ? withoutPassword(value) : value),
+    ...text((value) => {
+      new Proxy(value, 'the value');
+      return value;
+    }),
+  },
+  {
+    key: 'network.no_proxy',
+    summary:
+      'Hosts reached without a proxy, beside those of NO_PROXY: names, .domains, addresses, networks, host:port, *',
+    fallback: [],
+    ...hosts,
+  },
+  {
+    key: 'network.proxy_loopback',
+    summary: 'Whether loopback addresses are reached through the proxy too',
+    fallback: false,
+    ...yesOrNo,
   },
   {
     key: 'node.name',

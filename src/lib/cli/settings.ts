@@ -37,31 +37,38 @@ export class Settings {
     this.unknown = unknown;
   }
 
-  /** Throws USAGE_INVALID for a key that there is not. */
+  /** As it may be shown: without a password. Throws USAGE_INVALID for a key that there is not. */
   get(key: string): Setting {
-    return this.#known.get(settingKey(key).key)!;
+    const { shown } = settingKey(key);
+    const setting = this.#held(key);
+    return shown === undefined || setting.value === null ? setting : { ...setting, value: shown(setting.value) };
   }
 
+  /** As they may be shown. */
   list(): Setting[] {
-    return SETTING_KEYS.map(({ key }) => this.#known.get(key)!);
+    return SETTING_KEYS.map(({ key }) => this.get(key));
   }
 
   /** What somebody has said; undefined when nobody has, so that the built-in value stays in one place. */
   text(key: string): string | undefined {
-    const { value, origin } = this.get(key);
+    const { value, origin } = this.#held(key);
     return origin === 'default' || typeof value !== 'string' ? undefined : value;
   }
   number(key: string): number | undefined {
-    const { value, origin } = this.get(key);
+    const { value, origin } = this.#held(key);
     return origin === 'default' || typeof value !== 'number' ? undefined : value;
   }
   flag(key: string): boolean | undefined {
-    const { value, origin } = this.get(key);
+    const { value, origin } = this.#held(key);
     return origin === 'default' || typeof value !== 'boolean' ? undefined : value;
   }
   words(key: string): readonly string[] | undefined {
-    const { value, origin } = this.get(key);
+    const { value, origin } = this.#held(key);
     return origin === 'default' || !Array.isArray(value) ? undefined : value;
+  }
+
+  #held(key: string): Setting {
+    return this.#known.get(settingKey(key).key)!;
   }
 
   /** One line for each key that is not known. */

@@ -8,6 +8,7 @@
  * A cookie or token only ever goes to the origin of `baseUrl`: nothing is followed. Over plain HTTP only to this machine itself.
  */
 import { PalyraError } from '../base/errors.js';
+import { isAway } from '../base/unreachable.js';
 import { CONTRACT, CONTRACT_HEADER, CSRF_HEADER, ROUTES, toPath, type Route } from '../wire/http/routes.js';
 import type { JsonRouteId, RouteAnswer, RouteBody, RouteQuery } from '../wire/http/schemas.js';
 import { assertAnswered, decodeJson } from './answers.js';
@@ -121,7 +122,7 @@ export class DaemonCalls {
       try {
         return await attempt();
       } catch (error) {
-        if (left <= 0 || PalyraError.from(error).reason !== 'DAEMON_UNREACHABLE') throw error;
+        if (left <= 0 || !isAway(PalyraError.from(error))) throw error;
       }
     }
   }

@@ -12,6 +12,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { sleep, type Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
+import { isAway } from '../base/unreachable.js';
 import { opensCommitment, pairingPin } from '../base/pairing-pin.js';
 import { fullJitterDelayMs, type Random } from '../base/random.js';
 import type { RouteBody } from '../wire/http/schemas.js';
@@ -94,7 +95,7 @@ async function claim(
       if (early > 0) await sleep(clock, early, login.signal);
     } catch (error) {
       // The daemon was restarted or the network went away: whoever approves is not in a hurry.
-      if (PalyraError.from(error).reason !== 'DAEMON_UNREACHABLE') throw error;
+      if (!isAway(PalyraError.from(error))) throw error;
       await sleep(clock, fullJitterDelayMs(failures++, random, BACK_OFF), login.signal);
     }
   }

@@ -1,6 +1,7 @@
 /** What a node host needs to know, complete and checked. Where the directories are is decided by whoever starts it. */
 import { PalyraError } from '../base/errors.js';
 import { MAX_CREDIT } from '../base/link-limits.js';
+import { WITHOUT_PROXY, type ProxySettings } from '../base/proxy.js';
 import type { LinkTransport, TransportMode } from '../base/model.js';
 import type { PluginFailure } from './capabilities/catalog.js';
 import { AVAILABLE_TRANSPORTS } from './link/factories.js';
@@ -19,6 +20,8 @@ export interface NodeHostOptions {
   readonly pluginFailures?: readonly PluginFailure[];
   /** Default `auto`: the best that works. */
   readonly transport?: TransportMode;
+  /** Default: none, straight to the daemon. */
+  readonly proxy?: ProxySettings;
   /** What the configuration says about asking people. */
   readonly approvals?: ApprovalOptions;
   readonly timings?: Partial<NodeTimings>;
@@ -59,6 +62,7 @@ export interface NodeHostConfig {
   readonly credit: number;
   readonly pluginFailures: readonly PluginFailure[];
   readonly transport: TransportMode;
+  readonly proxy: ProxySettings;
   readonly approvals: ApprovalOptions;
   readonly timings: NodeTimings;
 }
@@ -98,6 +102,7 @@ export function toNodeHostConfig(
     credit,
     pluginFailures: options.pluginFailures ?? [],
     transport,
+    proxy: options.proxy ?? WITHOUT_PROXY,
     approvals: options.approvals ?? { allow: {}, timeoutMs: {}, wait: {} },
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
   };

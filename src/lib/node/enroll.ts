@@ -14,6 +14,7 @@ import { PalyraError } from '../base/errors.js';
 import { ensurePrivateDirectory, readPrivateFile, writeFileAtomic } from '../base/files.js';
 import type { Log } from '../base/log.js';
 import type { MachineFacts } from '../base/model.js';
+import { WITHOUT_PROXY, type ProxySettings } from '../base/proxy.js';
 import type { Random } from '../base/random.js';
 import { readCertificate } from '../identity/certificate.js';
 import { caPin, humanFingerprint, parseInviteCode } from '../identity/codes.js';
@@ -22,8 +23,9 @@ import { toUrlHost } from '../identity/hosts.js';
 import type { InviteLink } from '../identity/invite-link.js';
 import { readNodeIdentity, readOrCreateDeviceKey, writeNodeIdentity, type NodeIdentity } from '../identity/material.js';
 import { findDaemon, toIdentity, type DaemonCertificates } from './enroll-trust.js';
+import { Connector } from './link/connector.js';
 import { lockNode } from './node-lock.js';
-import { PairingConversation, type Waiting } from './pairing-conversation.js';
+import { PairingConversation, type ConversationDeps, type Waiting } from './pairing-conversation.js';
 import { isMarkedRevoked } from './revocation.js';
 import { probeCertificates } from './tls-probe.js';
 
@@ -56,6 +58,8 @@ export interface EnrollOptions {
   /** For each step of the conversation, not for a person's answer. Default 10 s. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Default: none, straight to the daemon. */
+  readonly proxy?: ProxySettings;
   readonly onStep?: (step: EnrollStep) => void;
   /** Before the identity is written, with the node's lock held: from then on this machine is paired. */
   readonly onIssued?: () => Promise<void>;
@@ -73,7 +77,7 @@ const PENDING_FILE = 'join.json';
 
 /**
  * Pairs, or returns the identity when this machine is paired to that daemon already. Durable when it resolves.
- * Throws DAEMON_UNREACHABLE, DAEMON_IDENTITY_MISMATCH, CLOCK_SKEW, PAIRING_*, INVITE_REFUSED, NAME_TAKEN, NODE_ALREADY_PAIRED, NODE_ALREADY_RUNNING,
+ * Throws DAEMON_UNREACHABLE, PROXY_*, DAEMON_IDENTITY_MISMATCH, CLOCK_SKEW, PAIRING_*, INVITE_REFUSED, NAME_TAKEN, NODE_ALREADY_PAIRED, NODE_ALREADY_RUNNING,
  * CODE_MALFORMED for a code that is none, STATE_* or CANCELLED.
  */
 export async function enroll(options: EnrollOptions, deps: EnrollDeps): Promise<NodeIdentity> {
@@ -86,8 +90,11 @@ export async function enroll(options: EnrollOptions, deps: EnrollDeps): Promise<
   if (paired !== null && target.kind === 'link') return samePairing(paired, target.link.caPin);
 
   const { timeoutMs = STEP_TIMEOUT_MS, signal } = options;
-  const chain = await probeCertificates(place, deps, { timeoutMs, signal });
-  const daemon = findDaemon(chain, target.kind === 'link' ? target.link.caPin : null, deps.clock.now());
+  const connector = new Connector(deps, { proxy: options.proxy ?? WITHOUT_PROXY });
+  const pin = target.kind === 'link' ? target.link.caPin : null;
+  const daemon = await probeCertificates(place, { ...deps, connector }, { timeoutMs, signal }, (chain) =>
+    findDaemon(chain, pin, deps.clock.now()),
+  );
   if (paired !== null) return samePairing(paired, caPin(daemon.caSpki));
   const { host, port } = place;
   const fingerprint = humanFingerprint(daemon.caSpki);
@@ -95,13 +102,13 @@ export async function enroll(options: EnrollOptions, deps: EnrollDeps): Promise<
 
   const unlock = await lockNode(stateDirectory);
   try {
-    return await converse(options, deps, { host, port, code, daemon });
+    return await converse(options, { ...deps, connector }, { host, port, code, daemon });
   } finally {
     await unlock();
   }
 }
 
-interface Place {
+interface Asked {
   readonly host: string;
   readonly port: number;
   /** Null to ask without an invite. */
@@ -117,8 +124,8 @@ interface PendingJoin {
 
 async function converse(
   options: EnrollOptions,
-  deps: EnrollDeps,
-  { host, port, code, daemon }: Place,
+  deps: ConversationDeps,
+  { host, port, code, daemon }: Asked,
 ): Promise<NodeIdentity> {
   const { stateDirectory, target, facts, name = '', timeoutMs = STEP_TIMEOUT_MS, signal } = options;
   const key = await readOrCreateDeviceKey(stateDirectory);

@@ -1,5 +1,6 @@
 /** Joining as a person asks for it: what they typed, their code if it takes one, and an identity at the end. The conversation itself is `enroll.ts`. */
 import { PalyraError } from '../base/errors.js';
+import type { ProxySettings } from '../base/proxy.js';
 import { readCertificate } from '../identity/certificate.js';
 import { canonicalHost } from '../identity/hosts.js';
 import { DEFAULT_PUBLIC_PORT, looksLikeLink, parseInviteLink, type InviteLink } from '../identity/invite-link.js';
@@ -24,6 +25,7 @@ export interface JoinOptions {
   readonly version: string;
   readonly registrations: readonly SourcedRegistration[];
   readonly signal: AbortSignal;
+  readonly proxy: ProxySettings;
   readonly onStep: (step: EnrollStep) => void;
 }
 
@@ -43,7 +45,7 @@ export async function join(
   options: JoinOptions,
   deps: EnrollDeps,
 ): Promise<{ readonly pairing: Pairing; readonly changed: boolean }> {
-  const { stateDirectory, name, version, registrations, signal, onStep } = options;
+  const { stateDirectory, name, version, registrations, signal, proxy, onStep } = options;
   const parsed = parseJoinTarget(options.target);
   const target = parsed.kind === 'link' ? parsed : await withCode(parsed, options.findCode);
   const before = await readNodeIdentity(stateDirectory);
@@ -52,7 +54,7 @@ export async function join(
     isOn: (definition) => policy.isOnWhenPairing(definition),
   });
   const onIssued = async () => (await NodePolicy.open(stateDirectory)).accept(fromPlugins);
-  const asked = { target, stateDirectory, name: name ?? undefined, facts, signal, onStep, onIssued };
+  const asked = { target, stateDirectory, name: name ?? undefined, facts, signal, proxy, onStep, onIssued };
   const identity = await enroll(asked, deps);
   return { pairing: toPairing(identity, false), changed: before?.certificatePem !== identity.certificatePem };
 }

@@ -35,7 +35,8 @@ import {
 import { assertSameTime } from './clock-skew.js';
 import { withDeadline } from './deadline.js';
 import type { DaemonCertificates } from './enroll-trust.js';
-import { channelCredentials, channelOptions, channelTarget, toLinkError, unaryCall } from './link/channel.js';
+import { unaryCall, type DaemonChannel } from './link/channel.js';
+import type { Connector } from './link/connector.js';
 import { answerOf, requestIdOf } from './pairing-answers.js';
 
 export interface Waiting {
@@ -43,6 +44,13 @@ export interface Waiting {
   readonly expiresAt: number;
   /** The daemon's words for the person here. */
   readonly message: string;
+}
+
+export interface ConversationDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly connector: Connector;
 }
 
 export interface ConversationOptions {
@@ -72,24 +80,23 @@ const MAX_RETRIES = 3;
 const RETRY = { baseMs: 500, capMs: 10_000, floorMs: 100 } as const;
 
 export class PairingConversation {
-  readonly #deps: { readonly clock: Clock; readonly random: Random; readonly log: Log };
+  readonly #deps: ConversationDeps;
   readonly #options: ConversationOptions;
+  readonly #channel: DaemonChannel;
   readonly #client: PairingServiceClient;
   #serverCertificateSha256: string | null = null;
   /** Added to our clock it is the daemon's. */
   #clockOffsetMs = 0;
 
-  constructor(
-    deps: { readonly clock: Clock; readonly random: Random; readonly log: Log },
-    options: ConversationOptions,
-  ) {
+  constructor(deps: ConversationDeps, options: ConversationOptions) {
     this.#deps = deps;
     this.#options = options;
-    const credentials = channelCredentials({
+    this.#channel = deps.connector.channel(options.endpoint, {
       trustBundle: [options.daemon.caPem],
       onServerCertificate: (sha256) => (this.#serverCertificateSha256 = sha256),
     });
-    this.#client = new PairingServiceClient(channelTarget(options.endpoint), credentials, channelOptions);
+    const { target, credentials, options: channelOptions } = this.#channel;
+    this.#client = new PairingServiceClient(target, credentials, channelOptions);
   }
 
   /** Asks to join; returns the id of the request. Throws what the daemon refuses with, PAIRING_PROOF_INVALID when it does not know the code, CLOCK_SKEW. */
@@ -250,12 +257,14 @@ export class PairingConversation {
   #call<Response>(start: Parameters<typeof unaryCall<Response>>[2]): Promise<Response> {
     const { endpoint, timeoutMs, signal } = this.#options;
     const late = () => new PalyraError('DAEMON_UNREACHABLE', { detail: `${endpoint}: it did not answer in time` });
-    return withDeadline(this.#deps.clock, { timeoutMs, signal, late }, (limit) => unaryCall(endpoint, limit, start));
+    return withDeadline(this.#deps.clock, { timeoutMs, signal, late }, (limit) =>
+      unaryCall(this.#channel, limit, start),
+    );
   }
 
   /** One stream of states. Null when it ended before the answer. */
   #watch(requestId: string, onPending: (status: PairingRequestStatus) => void): Promise<PairingMaterial | null> {
-    const { key, signal, endpoint } = this.#options;
+    const { key, signal } = this.#options;
     const signedAtMs = Math.round(this.#deps.clock.now() + this.#clockOffsetMs);
     const possessionProof = signPossession(key, awaitMessage(requestId, signedAtMs));
     return new Promise((resolve, reject) => {
@@ -277,7 +286,7 @@ export class PairingConversation {
           finish(() => reject(PalyraError.from(error)));
         }
       });
-      call.on('error', (error) => finish(() => reject(toLinkError(error, endpoint))));
+      call.on('error', (error) => finish(() => reject(this.#channel.toError(error))));
       call.on('end', () => finish(() => resolve(null)));
     });
   }

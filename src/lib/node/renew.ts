@@ -10,6 +10,8 @@ import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
+import { WITHOUT_PROXY, type ProxySettings } from '../base/proxy.js';
+import { isUnreachable } from '../base/unreachable.js';
 import { ensurePrivateDirectory } from '../base/files.js';
 import { acquireLock } from '../base/lock.js';
 import { fingerprintOf, spkiOf } from '../identity/device-key.js';
@@ -19,7 +21,10 @@ import { signPossession } from '../identity/pairing-proof.js';
 import { renewMessage, rotateMessage } from '../identity/renewal.js';
 import { readCredentials, toCredentials, type NodeCredentials } from './credentials.js';
 import { toRenewedIdentity } from './enroll-trust.js';
-import { renewByKeyOver, rotateOver, type RenewalAnswer } from './link/renewal-calls.js';
+import { DaemonAddresses, nodeEndpointsOf } from './addresses.js';
+import type { ChannelTrust } from './link/channel.js';
+import { Connector } from './link/connector.js';
+import { renewByKeyOver, rotateOver, type CallDeps, type RenewalAnswer } from './link/renewal-calls.js';
 
 /** After each of these a crash is harmless; a test crashes there. */
 export type RenewalStep = 'key-written' | 'signed' | 'identity-written' | 'done';
@@ -34,6 +39,8 @@ export interface RenewOptions {
   /** For each address. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Default: none, straight to the daemon. */
+  readonly proxy?: ProxySettings;
   readonly onStep?: (step: RenewalStep) => void;
 }
 
@@ -58,17 +65,21 @@ export async function renewCertificate(
     const credentials = await readCredentials(stateDirectory);
     if (credentials === null) throw new PalyraError('NODE_NOT_PAIRED');
     if (replacing !== null && credentials.certificate.fingerprint !== replacing) return { credentials, changed: false };
-    return { credentials: await renew(credentials, options, deps.clock), changed: true };
+    return { credentials: await renew(credentials, options, callDeps(deps, options)), changed: true };
   } finally {
     await unlock();
   }
 }
 
-async function renew(now: NodeCredentials, options: RenewOptions, clock: Clock): Promise<NodeCredentials> {
+function callDeps({ clock }: { readonly clock: Clock }, { proxy = WITHOUT_PROXY }: RenewOptions): CallDeps {
+  return { clock, connector: new Connector({ clock }, { proxy }) };
+}
+
+async function renew(now: NodeCredentials, options: RenewOptions, deps: CallDeps): Promise<NodeCredentials> {
   const { stateDirectory, onStep } = options;
-  const { answer, key } = await ask(now, options, clock);
+  const { answer, key } = await ask(now, options, deps);
   onStep?.('signed');
-  const identity = toRenewedIdentity(now.identity, answer, { spki: spkiOf(key), now: clock.now() });
+  const identity = toRenewedIdentity(now.identity, answer, { spki: spkiOf(key), now: deps.clock.now() });
   await writeNodeIdentity(stateDirectory, identity);
   onStep?.('identity-written');
   if (key !== now.key) await adoptNextKey(stateDirectory, key);
@@ -79,40 +90,40 @@ async function renew(now: NodeCredentials, options: RenewOptions, clock: Clock):
 async function ask(
   now: NodeCredentials,
   options: RenewOptions,
-  clock: Clock,
+  deps: CallDeps,
 ): Promise<{ answer: RenewalAnswer; key: KeyObject }> {
   const { stateDirectory, newKey, byKey, onStep } = options;
-  if (byKey || now.certificate.notAfter <= clock.now()) return askByKey(now, options, clock);
+  if (byKey || now.certificate.notAfter <= deps.clock.now()) return askByKey(now, options, deps);
   const key = newKey ? await readOrCreateNextKey(stateDirectory) : now.key;
   if (newKey) onStep?.('key-written');
-  const { deviceId, nodeEndpoints } = now.identity;
+  const { deviceId } = now.identity;
   const { serial } = now.certificate;
   const { timeoutMs, signal } = options;
-  const answer = await firstOf(nodeEndpoints, (endpoint) => {
-    const signedAtMs = Math.round(clock.now());
+  const answer = await firstOf(toTrust(now), nodeEndpointsOf(now.identity), options, deps, (endpoint) => {
+    const signedAtMs = Math.round(deps.clock.now());
     const possessionProof = signPossession(key, rotateMessage({ deviceId, serial, signedAtMs }));
     const request = { publicKey: spkiOf(key), signedAtMs, possessionProof };
-    return rotateOver(clock, { endpoint, timeoutMs, signal }, now.material, request);
+    return rotateOver(deps, { endpoint, timeoutMs, signal }, now.material, request);
   }).catch((error: unknown) => {
     // The daemon knows a newer certificate, whose answer never arrived here.
     if (PalyraError.from(error).reason === 'CERTIFICATE_REVOKED') return null;
     throw error;
   });
-  return answer === null ? askByKey(now, options, clock) : { answer, key };
+  return answer === null ? askByKey(now, options, deps) : { answer, key };
 }
 
 /** The daemon may know the key that was to replace this one, if its answer was lost: both are tried. */
 async function askByKey(
   now: NodeCredentials,
   options: RenewOptions,
-  clock: Clock,
+  deps: CallDeps,
 ): Promise<{ answer: RenewalAnswer; key: KeyObject }> {
   const { timeoutMs, signal, stateDirectory } = options;
   const { deviceId, trustBundle } = now.identity;
   const over = (key: KeyObject) =>
-    firstOf(publicEndpoints(now), (endpoint) =>
-      renewByKeyOver(clock, { endpoint, timeoutMs, signal }, trustBundle, (serverCertificateSha256) => {
-        const signedAtMs = Math.round(clock.now());
+    firstOf({ trustBundle }, publicEndpoints(now), options, deps, (endpoint) =>
+      renewByKeyOver(deps, { endpoint, timeoutMs, signal }, trustBundle, (serverCertificateSha256) => {
+        const signedAtMs = Math.round(deps.clock.now());
         const message = renewMessage({ deviceId, serverCertificateSha256, signedAtMs });
         return { deviceId, publicKey: spkiOf(key), signedAtMs, possessionProof: signPossession(key, message) };
       }),
@@ -136,15 +147,26 @@ function publicEndpoints({ identity }: NodeCredentials): string[] {
   return [...new Set([paired, ...moved])];
 }
 
-/** One after the other; what the network did is tried at the next, what the daemon says is the answer. */
-async function firstOf<T>(endpoints: readonly string[], call: (endpoint: string) => Promise<T>): Promise<T> {
+function toTrust({ material: { trustBundle, ...client } }: NodeCredentials): ChannelTrust {
+  return { trustBundle, client };
+}
+
+/** One after the other, those that answer first; what the network did is tried at the next, what the daemon says is the answer. */
+async function firstOf<T>(
+  trust: ChannelTrust,
+  endpoints: readonly string[],
+  { signal }: RenewOptions,
+  { clock, connector }: CallDeps,
+  call: (endpoint: string) => Promise<T>,
+): Promise<T> {
+  const addresses = new DaemonAddresses({ clock, reach: (each, own) => connector.reach(each, trust, own) });
   let failure = new PalyraError('DAEMON_UNREACHABLE', { detail: 'no address of the daemon is known' });
-  for (const endpoint of endpoints) {
+  for (const endpoint of await addresses.inOrder(endpoints, signal)) {
     try {
       return await call(endpoint);
     } catch (error) {
       failure = PalyraError.from(error);
-      if (failure.reason !== 'DAEMON_UNREACHABLE' && failure.reason !== 'DAEMON_IDENTITY_MISMATCH') break;
+      if (!isUnreachable(failure) && failure.reason !== 'DAEMON_IDENTITY_MISMATCH') break;
     }
   }
   throw failure;

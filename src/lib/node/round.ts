@@ -9,6 +9,7 @@
  */
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
+import type { DaemonAddresses } from './addresses.js';
 import { watchForBetterLink } from './better-link.js';
 import type { NodeTimings } from './config.js';
 import type { LinkFactory } from './link/chosen-link.js';
@@ -24,6 +25,7 @@ export interface RoundDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly session: SessionDeps;
+  readonly addresses: DaemonAddresses;
   readonly registration: () => Registration;
   readonly onFactsChanged: (listener: () => void) => () => void;
   readonly board: StatusBoard;
@@ -44,13 +46,14 @@ interface Turn {
   successor: Turn | null;
 }
 
-/** Every endpoint in order, until one was online or says something that the others would say too. */
+/** Every endpoint, those that answer first, until one was online or says something that the others would say too. */
 export async function runRound(
   deps: RoundDeps,
   options: { readonly endpoints: readonly string[]; readonly stop: AbortSignal },
 ): Promise<SessionEnd> {
   let end: SessionEnd = { onlineMs: null, verdict: 'retry', error: null };
-  for (const endpoint of options.endpoints) {
+  for (const endpoint of await deps.addresses.inOrder(options.endpoints, options.stop)) {
+    if (options.stop.aborted) break;
     deps.board.connecting(endpoint);
     end = await stay(deps, endpoint, options.stop);
     if (end.onlineMs !== null || end.verdict !== 'retry') break;
@@ -81,6 +84,7 @@ function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Tur
     const { used: transport, why } = chooser.view();
     log.info('online', { endpoint, transport, why, daemon: registered.daemonName, name: registered.name });
     board.online(registered);
+    deps.addresses.worked(endpoint);
     deps.onOnline(registered);
     ends.push(
       watchForBetterLink(

@@ -58,7 +58,12 @@ export interface SessionEnd {
 }
 
 export function runSession(deps: SessionDeps, options: SessionOptions): Promise<SessionEnd> {
-  return new Session(deps, options).run();
+  try {
+    return new Session(deps, options).run();
+  } catch (error) {
+    // There is no way to this address, which is known before anything is opened.
+    return Promise.resolve({ ...verdictOn(PalyraError.from(error)), onlineMs: null });
+  }
 }
 
 class Session {
@@ -289,6 +294,7 @@ function verdictOn(error: PalyraError): Omit<SessionEnd, 'onlineMs'> {
     case 'DEVICE_MISMATCH':
     case 'DAEMON_STATE_REGRESSED':
     case 'DAEMON_IDENTITY_MISMATCH':
+    case 'PROXY_UNUSABLE':
       return { verdict: 'slow', error };
     default:
       return { verdict: 'retry', error };

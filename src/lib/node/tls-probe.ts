@@ -2,58 +2,50 @@
  * Looks at the certificates a daemon shows, before anything is trusted and without sending anything: the handshake ends and the connection is closed.
  * It verifies nothing; `enroll.ts` does.
  */
-import { isIP } from 'node:net';
-import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
+import type { Place } from '../base/proxy.js';
 import { withDeadline } from './deadline.js';
+import { reachWords, serverName, type Connector } from './link/connector.js';
 
 /** Longer chains than this are not of a palyra daemon, which sends two. */
 const MAX_CHAIN = 8;
 
-export interface ProbeTarget {
-  readonly host: string;
-  readonly port: number;
-}
-
 /**
- * The chain as the daemon sent it, leaf first, DER. All addresses of a name are tried side by side (RFC 8305).
- * Throws DAEMON_UNREACHABLE saying what failed: DNS, refused, time-out, no TLS.
+ * What `read` makes of the chain as the daemon sent it, leaf first, DER. All addresses of a name are tried side by side (RFC 8305), until one has finished TLS
+ * with a chain that `read` does not throw at. Throws that, PROXY_*, or DAEMON_UNREACHABLE saying what failed: DNS, refused, time-out, no TLS.
  */
-export function probeCertificates(
-  target: ProbeTarget,
-  deps: { readonly clock: Clock },
+export function probeCertificates<T>(
+  target: Place,
+  deps: { readonly clock: Clock; readonly connector: Connector },
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
-): Promise<Buffer[]> {
+  read: (chain: Buffer[]) => T,
+): Promise<T> {
   const late = () => unreachable(target, 'it did not answer in time');
-  return withDeadline(deps.clock, { ...options, late }, (signal) => handshake(target, signal));
+  return withDeadline(deps.clock, { ...options, late }, (signal) => handshake(target, deps.connector, signal, read));
 }
 
-function handshake({ host, port }: ProbeTarget, signal: AbortSignal): Promise<Buffer[]> {
-  return new Promise((resolve, reject) => {
-    const socket: TLSSocket = connect({
-      host,
-      port,
-      // Only h2 is offered: that is the side of the port the pairing service is on.
-      ALPNProtocols: ['h2'],
-      rejectUnauthorized: false,
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-    });
-    const onAbort = () => finish(() => reject(PalyraError.from(signal.reason, 'CANCELLED')));
-    const finish = (settle: () => void) => {
-      signal.removeEventListener('abort', onAbort);
-      socket.destroy();
-      settle();
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.on('error', (error: Error) => finish(() => reject(unreachable({ host, port }, reasonOf(error), error))));
-    socket.on('close', () => finish(() => reject(unreachable({ host, port }, 'the connection was cut'))));
-    socket.once('secureConnect', () => {
-      const chain = chainOf(socket.getPeerCertificate(true));
-      finish(() => resolve(chain));
-    });
-  });
+async function handshake<T>(
+  target: Place,
+  connector: Connector,
+  signal: AbortSignal,
+  read: (chain: Buffer[]) => T,
+): Promise<T> {
+  try {
+    const found: T[] = [];
+    // Only h2 is offered: that is the side of the port the pairing service is on.
+    const options = { ALPNProtocols: ['h2'], rejectUnauthorized: false, ...serverName(target) };
+    const check = (socket: TLSSocket) => void found.unshift(read(chainOf(socket.getPeerCertificate(true))));
+    const socket = await connector.open(target, options, signal, check);
+    socket.on('error', () => undefined).destroy();
+    return found[0]!;
+  } catch (error) {
+    if (signal.aborted) throw PalyraError.from(signal.reason, 'CANCELLED');
+    if (error instanceof PalyraError) throw error;
+    throw unreachable(target, reachWords(error), error);
+  }
 }
 
 function chainOf(leaf: DetailedPeerCertificate): Buffer[] {
@@ -67,33 +59,7 @@ function chainOf(leaf: DetailedPeerCertificate): Buffer[] {
   return chain;
 }
 
-function reasonOf(error: NodeJS.ErrnoException): string {
-  // Several addresses, several failures: the last one is as good as any.
-  const last = error instanceof AggregateError ? (error.errors as unknown[]).at(-1) : error;
-  const code = (last as NodeJS.ErrnoException | undefined)?.code ?? '';
-  switch (code) {
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-    case 'EAI_FAIL':
-      return 'its name cannot be resolved (DNS)';
-    case 'ECONNREFUSED':
-      return 'the connection was refused';
-    case 'ETIMEDOUT':
-      return 'it did not answer in time';
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'there is no route to it';
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return 'the connection was cut';
-    default:
-      return code.startsWith('ERR_SSL') || code.startsWith('EPROTO')
-        ? 'what answers there is not a palyra daemon'
-        : 'the connection failed';
-  }
-}
-
-function unreachable({ host, port }: ProbeTarget, what: string, cause?: unknown): PalyraError {
+function unreachable({ host, port }: Place, what: string, cause?: unknown): PalyraError {
   return new PalyraError('DAEMON_UNREACHABLE', {
     detail: `${host} port ${port}: ${what}`,
     ...(cause === undefined ? {} : { cause }),

@@ -11,6 +11,7 @@ import { toTimestamp, type Clock } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
 import type { LinkTransport, TransportMode } from '../base/model.js';
 import type { Random } from '../base/random.js';
+import { isUnreachable } from '../base/unreachable.js';
 
 /**
  * Best first. The stream: when a process dies, TCP says so at once (over UDP only silence does, after seconds), and Node keeps its HTTP/2 and TLS patched.
@@ -76,6 +77,7 @@ export class TransportChooser {
   /** Since the last plan. */
   readonly #failed = new Set<LinkTransport>();
   #used: LinkTransport | null = null;
+  #out: { readonly transport: LinkTransport; readonly why: string } | null = null;
 
   /** Throws QUIC_UNAVAILABLE or CONFIG_INVALID when the one that was asked for is not there. */
   constructor(
@@ -90,13 +92,14 @@ export class TransportChooser {
     );
   }
 
-  /** What to try now, in this order. */
-  plan(): Candidate[] {
+  /** What to try now, in this order; `out` cannot be used on the way that is taken now. */
+  plan(out: { readonly transport: LinkTransport; readonly why: string } | null = null): Candidate[] {
     this.#used = null;
+    this.#out = out;
     this.#failed.clear();
     const held = (each: LinkTransport) => this.#isHeld(each);
-    const usable = this.#transports.filter((each) => !held(each));
-    const order = [...usable, ...this.#transports.filter(held)];
+    const possible = this.#transports.filter((each) => each !== out?.transport);
+    const order = [...possible.filter((each) => !held(each)), ...possible.filter(held)];
     return order.map((transport, index) => ({
       transport,
       // Polling goes where the stream goes: beside it, it would find out nothing.
@@ -134,7 +137,7 @@ export class TransportChooser {
       memory.holds = 0;
       memory.cuts = [];
     }
-    if (onlineMs >= SHORT_MS || error?.reason !== 'DAEMON_UNREACHABLE') return false;
+    if (onlineMs >= SHORT_MS || error === null || !isUnreachable(error)) return false;
     const now = this.#deps.clock.monotonic();
     memory.cuts = [...memory.cuts.filter(({ at }) => now - at < CUT_WINDOW_MS), { at: now, onlineMs }];
     memory.failure = { at: this.#deps.clock.now(), error };
@@ -172,7 +175,9 @@ export class TransportChooser {
     const reasons = this.#better()
       .map((each) => this.#of(each).why)
       .filter((why) => why !== '');
-    return reasons.length === 0 ? 'it is the best that works' : reasons.join('; ');
+    if (reasons.length === 0) reasons.push('it is the best that works');
+    if (this.#out !== null && this.#transports.includes(this.#out.transport)) reasons.push(this.#out.why);
+    return reasons.join('; ');
   }
 
   #failures(): TransportView['failures'] {
@@ -208,7 +213,9 @@ export class TransportChooser {
 
   #better(): LinkTransport[] {
     const used = this.#used;
-    return used === null ? [] : this.#transports.filter((each) => this.#isBetter(each, used));
+    return used === null
+      ? []
+      : this.#transports.filter((each) => each !== this.#out?.transport && this.#isBetter(each, used));
   }
 
   #isBetter(transport: LinkTransport, than: LinkTransport): boolean {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { systemRandom } from '../../../src/lib/base/random.js';
 import { decideTrust } from '../../../src/lib/cli/daemon-trust.js';
 import { humanFingerprintOf, matchesFingerprint } from '../../../src/lib/cli/fingerprint.js';
-import { proxyFor } from '../../../src/lib/cli/proxy.js';
 import { Authority, createAuthority } from '../../../src/lib/identity/authority.js';
 
 const material = createAuthority({ now: Date.now(), random: systemRandom, name: 'one' });
@@ -54,31 +53,6 @@ describe('trust on first use', () => {
     }
     for (const bad of ['', 'abc', `sha256:${hex.slice(2)}`, `${words} X`, '!!!! !!!! !!!! !!!!']) {
       assert.throws(() => matchesFingerprint(one.certificatePem, bad), { reason: 'USAGE_INVALID' }, bad);
-    }
-  });
-});
-
-describe('the proxy of a daemon', () => {
-  const url = 'https://nas.lan:7443';
-  it('is that of the environment, unless the host is excepted', () => {
-    const cases: [Record<string, string>, string | null][] = [
-      [{}, null],
-      [{ HTTPS_PROXY: 'http://p:3128' }, 'http://p:3128'],
-      [{ ALL_PROXY: 'p:3128' }, 'http://p:3128'],
-      [{ HTTPS_PROXY: 'http://up:1', https_proxy: 'http://low:1' }, 'http://low:1'],
-      [{ HTTPS_PROXY: 'http://p:1', NO_PROXY: '*' }, null],
-      [{ HTTPS_PROXY: 'http://p:1', NO_PROXY: 'x.y, .lan' }, null],
-      [{ HTTPS_PROXY: 'http://p:1', NO_PROXY: 'nas.lan:7443' }, null],
-      [{ HTTPS_PROXY: 'http://p:1', NO_PROXY: 'nas.lan:1' }, 'http://p:1'],
-      [{ HTTPS_PROXY: 'http://p:1', NO_PROXY: 's.lan' }, 'http://p:1'],
-      [{ HTTPS_PROXY: '' }, null],
-    ];
-    for (const [env, proxy] of cases) assert.equal(proxyFor(url, env), proxy, JSON.stringify(env));
-  });
-
-  it('is never used for this machine', () => {
-    for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
-      assert.equal(proxyFor(`https://${host}:7443`, { HTTPS_PROXY: 'http://p:1' }), null);
     }
   });
 });

@@ -1,5 +1,6 @@
 /** Checks of the daemon this machine belongs to, as a node over the network or as its own machine over the local socket. */
 import { PalyraError } from '../../base/errors.js';
+import type { ProxySettings } from '../../base/proxy.js';
 import type { ControlPlaneClient } from '../../client/control-plane-client.js';
 import { runningDaemon } from '../daemon-control.js';
 import type { Check, Finding } from './check.js';
@@ -10,6 +11,7 @@ export interface DaemonFacts {
   readonly client: ControlPlaneClient;
   readonly version: string;
   readonly pairing: () => Promise<PairingFacts | null>;
+  readonly proxy: () => Promise<ProxySettings>;
 }
 
 /** Beyond it signatures, deadlines and certificates stop to agree (the node refuses to pair). */
@@ -17,10 +19,11 @@ const MAX_SKEW_MS = 5 * 60_000;
 /** The header has whole seconds. */
 const NOTABLE_SKEW_MS = 10_000;
 
-export function daemonChecks({ client, version, pairing }: DaemonFacts): Check[] {
+export function daemonChecks({ client, version, pairing, proxy }: DaemonFacts): Check[] {
   // One request serves two checks.
   let asked: Promise<RemoteAnswer> | null = null;
-  const ask = (facts: PairingFacts, signal: AbortSignal) => (asked ??= askDaemon(facts, signal));
+  const ask = (facts: PairingFacts, settings: ProxySettings, signal: AbortSignal) =>
+    (asked ??= askDaemon(facts, settings, signal));
   return [
     {
       id: 'daemon.local',
@@ -50,7 +53,7 @@ export function daemonChecks({ client, version, pairing }: DaemonFacts): Check[]
         if (facts === null) return notPaired();
         const place = facts.publicEndpoint.replace('https://', '');
         try {
-          const { status, roundTripMs } = await ask(facts, signal);
+          const { status, roundTripMs } = await ask(facts, await proxy(), signal);
           const took = `${Math.max(1, Math.round(roundTripMs))} ms`;
           return status < 500
             ? { status: 'pass', detail: `daemon ${facts.daemonName} reachable at ${place} (${took})` }
@@ -70,7 +73,7 @@ export function daemonChecks({ client, version, pairing }: DaemonFacts): Check[]
       async run(signal) {
         const facts = await pairing();
         if (facts === null) return notPaired();
-        const answer = await ask(facts, signal).catch(() => null);
+        const answer = await ask(facts, await proxy(), signal).catch(() => null);
         if (answer?.time === null || answer === null)
           return { status: 'skip', detail: 'the daemon does not answer, so the clocks cannot be compared' };
         return skewFinding(answer.ourTime - answer.time);

@@ -2,17 +2,14 @@
 import { chmod, rm, stat, statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Directories } from '../directories.js';
-import { readVariable, type Environment } from '../environment.js';
 import { enableCommand } from '../waiting-words.js';
 import type { Check, Finding } from './check.js';
-import type { PairingFacts } from './pairing-facts.js';
+import { proxyCheck, type ProxyFacts } from './proxy-check.js';
 
-export interface MachineFacts {
+export interface MachineFacts extends ProxyFacts {
   readonly directories: Directories;
   readonly version: string;
   readonly nodeVersion: string;
-  readonly env: Environment;
-  readonly pairing: () => Promise<PairingFacts | null>;
   readonly plugins: () => Promise<{
     readonly failures: readonly { readonly plugin: string; readonly message: string }[];
     /** Capabilities that are off until somebody switches them on here. */
@@ -43,10 +40,7 @@ export function machineChecks(facts: MachineFacts): Check[] {
     },
     { id: 'state.disk', run: () => diskFinding([directories.nodeState, directories.daemonState]) },
     { id: 'state.leftovers', run: () => leftoversFinding([directories.socketPath, directories.nodeSocketPath]) },
-    {
-      id: 'network.proxy',
-      run: async () => proxyFinding(facts.env, (await facts.pairing())?.publicEndpoint ?? null),
-    },
+    proxyCheck(facts),
     {
       id: 'plugins.capabilities',
       timeoutMs: PLUGINS_WITHIN_MS,
@@ -140,35 +134,5 @@ function answers(path: string): Promise<boolean> {
     socket.setTimeout(CONNECT_WITHIN_MS, () => finish(true));
     socket.once('connect', () => finish(true));
     socket.once('error', (error: NodeJS.ErrnoException) => finish(error.code !== 'ECONNREFUSED'));
-  });
-}
-
-/** A proxy between a node and a daemon in the same network is rarely meant. The value is never shown: it may hold a password. */
-export function proxyFinding(env: Environment, endpoint: string | null): Finding {
-  const names = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].filter(
-    (name) => readVariable(name, env) !== undefined,
-  );
-  if (names.length === 0) return { status: 'pass', detail: 'no proxy is set' };
-  if (endpoint === null) return { status: 'skip', detail: `${names[0]} is set; this machine is not paired` };
-  const { hostname } = new URL(endpoint);
-  if (
-    isExcluded(hostname.replace(/^\[|\]$/g, ''), readVariable('NO_PROXY', env) ?? readVariable('no_proxy', env) ?? '')
-  )
-    return { status: 'pass', detail: `${names[0]} is set, and ${hostname} is in NO_PROXY` };
-  return {
-    status: 'warn',
-    detail: `${names[0]} is set; ${hostname} is not in NO_PROXY`,
-    fix: `export NO_PROXY=${hostname} when the daemon is reached without the proxy`,
-  };
-}
-
-/** `*`, a host, or a domain with all below it, with or without a leading dot; a port is ignored. */
-function isExcluded(host: string, list: string): boolean {
-  return list.split(/[\s,]+/).some((entry) => {
-    const name = entry
-      .toLowerCase()
-      .replace(/^\*?\./, '')
-      .replace(/:\d+$/, '');
-    return name !== '' && (name === '*' || host === name || host.endsWith(`.${name}`));
   });
 }

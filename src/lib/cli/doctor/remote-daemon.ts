@@ -1,6 +1,12 @@
 /** One request to the public port of a node's daemon, trusted by the authority the node was paired with: does it answer, how fast, and what time is it there. */
-import { request } from 'node:https';
+import { request } from 'node:http';
+import { toAuthority, type ProxySettings } from '../../base/proxy.js';
+import { hostOf, portOf } from '../addresses.js';
+import { throughProxy } from '../proxy.js';
 import type { PairingFacts } from './pairing-facts.js';
+
+/** A check has 2 s; its signal ends it sooner. */
+const CONNECT_WITHIN_MS = 5_000;
 
 export interface RemoteAnswer {
   readonly status: number;
@@ -12,12 +18,22 @@ export interface RemoteAnswer {
 }
 
 /** Rejects with the error of the network or of TLS. */
-export function askDaemon({ publicEndpoint, trustBundle }: PairingFacts, signal: AbortSignal): Promise<RemoteAnswer> {
+export async function askDaemon(
+  { publicEndpoint, trustBundle }: PairingFacts,
+  settings: ProxySettings,
+  signal: AbortSignal,
+): Promise<RemoteAnswer> {
+  const { dialTls } = await import('../../client/tls-dial.js');
+  const place = { host: hostOf(publicEndpoint), port: portOf(publicEndpoint) };
+  const socket = await dialTls(
+    { ...place, ...throughProxy(publicEndpoint, settings), timeoutMs: CONNECT_WITHIN_MS, signal },
+    { ca: [...trustBundle] },
+  );
   return new Promise((resolve, reject) => {
-    let sentAt = performance.now();
-    const call = request(`${publicEndpoint}/healthz`, { ca: [...trustBundle], agent: false, signal });
     // The round trip is that of the request, not of the connection before it.
-    call.once('socket', (socket) => socket.once('secureConnect', () => (sentAt = performance.now())));
+    const sentAt = performance.now();
+    const headers = { host: toAuthority(place), connection: 'close' };
+    const call = request({ path: '/healthz', headers, createConnection: () => socket, signal });
     call.once('response', (answer) => {
       const roundTripMs = performance.now() - sentAt;
       answer.resume();

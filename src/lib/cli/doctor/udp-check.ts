@@ -18,6 +18,8 @@ const REFUSALS: ReadonlySet<string> = new Set(['NODE_REVOKED', 'CERTIFICATE_REVO
 export interface UdpFacts {
   /** Null when this machine is not paired. */
   readonly ask: () => Promise<readonly UdpAnswer[] | null>;
+  /** The proxy on the way to the daemon; null without one. */
+  readonly proxy: () => Promise<string | null>;
   /** What the node that runs here was told to use; null when none runs. */
   readonly mode: () => Promise<string | null>;
   /** The daemon of this machine, if one runs here. */
@@ -28,7 +30,9 @@ export function udpCheck(facts: UdpFacts): Check {
   return { id: 'network.udp', run: () => udpFinding(facts) };
 }
 
-async function udpFinding({ ask, mode, local }: UdpFacts): Promise<Finding> {
+async function udpFinding({ ask, proxy, mode, local }: UdpFacts): Promise<Finding> {
+  const through = await proxy();
+  if (through !== null) return skip(`datagrams cannot go through the proxy ${through}; ${INSTEAD}`);
   const [answers, used, here] = await Promise.all([ask(), mode(), local().catch(() => null)]);
   if (answers === null) return skip('this machine is not paired');
   if (used === 'grpc' || used === 'poll') return skip(`the node was told to use ${used}, which needs no datagrams`);

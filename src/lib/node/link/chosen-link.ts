@@ -12,7 +12,9 @@ import { PalyraError } from '../../base/errors.js';
 import { Deferred } from '../../base/lifecycle.js';
 import type { Hello, UpMessage } from '../../base/link-messages.js';
 import type { LinkTransport } from '../../base/model.js';
+import { isUnreachable } from '../../base/unreachable.js';
 import type { TransportChooser } from '../transport-chooser.js';
+import { quicRefused, type LeftOut } from './left-out.js';
 import type { LinkConnector, LinkHandlers, LinkStream, NodeLink, Registered, Registration } from './link.js';
 
 export interface LinkFactory {
@@ -33,11 +35,16 @@ interface Candidate {
 export interface ChosenLinkDeps {
   readonly clock: Clock;
   readonly chooser: TransportChooser;
+  /** What cannot be used to get to an address. */
+  readonly leaveOut?: (endpoint: string) => LeftOut | null;
 }
 
 export function chosenLinks(deps: ChosenLinkDeps, factories: readonly LinkFactory[]): LinkConnector {
   return (endpoint) => {
-    const candidates = deps.chooser.plan().map(({ transport, startAfterMs }): Candidate => {
+    const out = deps.leaveOut?.(endpoint) ?? null;
+    const plan = deps.chooser.plan(out);
+    if (plan.length === 0) throw quicRefused(endpoint, out?.why ?? '');
+    const candidates = plan.map(({ transport, startAfterMs }): Candidate => {
       const factory = factories.find((each) => each.transport === transport);
       if (factory === undefined) throw new PalyraError('INTERNAL', { detail: `no factory for ${transport}` });
       return { transport, startAfterMs, link: factory.connect(endpoint), state: 'waiting' };
@@ -186,5 +193,5 @@ function wayOf(transport: LinkTransport): 'udp' | 'tcp' {
 }
 
 function isOfTheNetwork({ reason }: PalyraError): boolean {
-  return reason === 'DAEMON_UNREACHABLE' || reason === 'QUIC_UNAVAILABLE' || reason === 'CANCELLED';
+  return isUnreachable({ reason }) || reason === 'QUIC_UNAVAILABLE' || reason === 'CANCELLED';
 }

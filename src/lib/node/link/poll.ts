@@ -11,6 +11,7 @@ import type { Clock } from '../../base/clock.js';
 import { isReason, PalyraError } from '../../base/errors.js';
 import type { DownMessage, Hello, UpMessage } from '../../base/link-messages.js';
 import { fullJitterDelayMs, type Random } from '../../base/random.js';
+import { isUnreachable } from '../../base/unreachable.js';
 import {
   NodeServiceClient,
   type CompleteCapabilityRequest,
@@ -19,7 +20,8 @@ import {
   type PollCapabilityRequest,
   type PollCapabilityResponse,
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
-import { channelCredentials, channelOptions, channelTarget, unaryCall } from './channel.js';
+import { unaryCall, type DaemonChannel } from './channel.js';
+import type { Connector } from './connector.js';
 import type { LinkConnector, LinkHandlers, LinkStream, NodeLink, Registered, Registration } from './link.js';
 import { PollWindow } from './poll-window.js';
 import { registerOver } from './register.js';
@@ -38,8 +40,7 @@ const RETRY = { baseMs: 100, capMs: 1_000, floorMs: 20 };
 /** One that waits, one that carries. */
 const MAX_POLLS = 2;
 
-const options = {
-  ...channelOptions,
+const RECONNECTING = {
   // The link decides when to try again; the channel must not refuse to.
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 500,
@@ -48,34 +49,36 @@ const options = {
 export interface PollLinkDeps {
   readonly clock: Clock;
   readonly random: Random;
+  readonly connector: Connector;
 }
 
 export function pollLinks(material: StreamLinkMaterial, deps: PollLinkDeps): LinkConnector {
   const { certificatePem, keyPem, trustBundle } = material;
-  const credentials = channelCredentials({ trustBundle, client: { certificatePem, keyPem } });
-  return (endpoint) =>
-    new PollLink(endpoint, new NodeServiceClient(channelTarget(endpoint), credentials, options), deps);
+  const trust = { trustBundle, client: { certificatePem, keyPem } };
+  return (endpoint) => new PollLink(deps.connector.channel(endpoint, trust), deps);
 }
 
 class PollLink implements NodeLink {
   readonly endpoint: string;
+  readonly #channel: DaemonChannel;
   readonly #client: NodeServiceClient;
   readonly #deps: PollLinkDeps;
   #session: PolledSession | null = null;
   #destroyed = false;
 
-  constructor(endpoint: string, client: NodeServiceClient, deps: PollLinkDeps) {
-    this.endpoint = endpoint;
-    this.#client = client;
+  constructor(channel: DaemonChannel, deps: PollLinkDeps) {
+    this.endpoint = channel.endpoint;
+    this.#channel = channel;
+    this.#client = new NodeServiceClient(channel.target, channel.credentials, { ...channel.options, ...RECONNECTING });
     this.#deps = deps;
   }
 
   register(registration: Registration, signal: AbortSignal): Promise<Registered> {
-    return registerOver(this.#client, this.endpoint, registration, signal);
+    return registerOver(this.#client, this.#channel, registration, signal);
   }
 
   open(hello: Hello, handlers: LinkHandlers): LinkStream {
-    this.#session = new PolledSession({ ...this.#deps, client: this.#client, endpoint: this.endpoint }, handlers);
+    this.#session = new PolledSession({ ...this.#deps, client: this.#client, channel: this.#channel }, handlers);
     this.#session.send(hello);
     return this.#session;
   }
@@ -89,7 +92,7 @@ class PollLink implements NodeLink {
 }
 
 class PolledSession implements LinkStream {
-  readonly #deps: PollLinkDeps & { readonly client: NodeServiceClient; readonly endpoint: string };
+  readonly #deps: PollLinkDeps & { readonly client: NodeServiceClient; readonly channel: DaemonChannel };
   readonly #handlers: LinkHandlers;
   readonly #sessionId: string;
   readonly #window = new PollWindow();
@@ -106,7 +109,7 @@ class PolledSession implements LinkStream {
   #waitMs = MAX_WAIT_MS;
 
   constructor(
-    deps: PollLinkDeps & { readonly client: NodeServiceClient; readonly endpoint: string },
+    deps: PollLinkDeps & { readonly client: NodeServiceClient; readonly channel: DaemonChannel },
     handlers: LinkHandlers,
   ) {
     this.#deps = deps;
@@ -184,12 +187,12 @@ class PolledSession implements LinkStream {
   }
 
   async #poll(request: PollCapabilityRequest): Promise<void> {
-    const { client, endpoint, clock } = this.#deps;
+    const { client, channel, clock } = this.#deps;
     const startedAt = clock.monotonic();
     const deadline = clock.now() + request.waitMs + ANSWER_MS;
     this.#polls += 1;
     try {
-      const answer = await unaryCall<PollCapabilityResponse>(endpoint, this.#calls.signal, (callback) =>
+      const answer = await unaryCall<PollCapabilityResponse>(channel, this.#calls.signal, (callback) =>
         client.pollCapability(request, new Metadata(), { deadline }, callback),
       ).finally(() => (this.#polls -= 1));
       this.#answered(answer.ack, request.firstSeq + request.events.length - 1);
@@ -205,11 +208,11 @@ class PolledSession implements LinkStream {
 
   /** The outcome comes as a message too; what counts here is that the daemon has the event, before others follow it. */
   async #complete(request: CompleteCapabilityRequest): Promise<void> {
-    const { client, endpoint, clock } = this.#deps;
+    const { client, channel, clock } = this.#deps;
     const deadline = clock.now() + MAX_WAIT_MS + 2 * ANSWER_MS;
     this.#large = request.seq;
     try {
-      const answer = await unaryCall<CompleteCapabilityResponse>(endpoint, this.#calls.signal, (callback) =>
+      const answer = await unaryCall<CompleteCapabilityResponse>(channel, this.#calls.signal, (callback) =>
         client.completeCapability(request, new Metadata(), { deadline }, callback),
       );
       this.#answered(answer.ack, request.seq);
@@ -242,7 +245,7 @@ class PolledSession implements LinkStream {
     const error = PalyraError.from(cause);
     const { clock, random } = this.#deps;
     this.#failingSince ??= clock.monotonic();
-    const passing = error.reason === 'DAEMON_UNREACHABLE' || error.reason === 'CANCELLED';
+    const passing = isUnreachable(error) || error.reason === 'CANCELLED';
     if (!passing || clock.monotonic() - this.#failingSince > OUTAGE_MS) {
       this.#end(error);
       return;

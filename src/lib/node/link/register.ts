@@ -2,12 +2,12 @@
 import type { Registered, Registration } from './link.js';
 import { fromFacts } from '../../wire/grpc/convert.js';
 import type { NodeServiceClient, RegisterNodeResponse } from '../../wire/grpc/generated/palyra/node/v1/node.js';
-import { unaryCall } from './channel.js';
+import { unaryCall, type DaemonChannel } from './channel.js';
 
 /** See `NodeLink.register`. */
 export async function registerOver(
   client: NodeServiceClient,
-  endpoint: string,
+  channel: DaemonChannel,
   registration: Registration,
   signal: AbortSignal,
 ): Promise<Registered> {
@@ -21,7 +21,7 @@ export async function registerOver(
     pluginFailures: [...pluginFailures],
     nodeTimeMs: Math.round(registration.wallMs?.() ?? 0),
   };
-  const response = await unaryCall<RegisterNodeResponse>(endpoint, signal, (callback) =>
+  const response = await unaryCall<RegisterNodeResponse>(channel, signal, (callback) =>
     client.registerNode(request, callback),
   );
   return {

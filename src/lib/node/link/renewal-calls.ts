@@ -7,8 +7,10 @@ import { PalyraError } from '../../base/errors.js';
 import { NodeServiceClient } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 import { PairingServiceClient } from '../../wire/grpc/generated/palyra/pairing/v1/pairing.js';
 import { withDeadline } from '../deadline.js';
+import { placeOf } from '../../base/proxy.js';
 import { probeCertificates } from '../tls-probe.js';
-import { channelCredentials, channelOptions, channelTarget, unaryCall } from './channel.js';
+import { unaryCall, type DaemonChannel } from './channel.js';
+import type { Connector } from './connector.js';
 import type { StreamLinkMaterial } from './stream.js';
 
 export interface RenewalAnswer {
@@ -24,44 +26,51 @@ export interface SignedRequest {
   readonly possessionProof: Buffer;
 }
 
+export interface CallDeps {
+  readonly clock: Clock;
+  readonly connector: Connector;
+}
+
 export interface CallOptions {
   readonly endpoint: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-type NodeCall<Answer> = (client: NodeServiceClient, signal: AbortSignal) => Promise<Answer>;
+type NodeCall<Answer> = (client: NodeServiceClient, channel: DaemonChannel, signal: AbortSignal) => Promise<Answer>;
 
 /** For who still has an accepted certificate. Throws what the daemon refuses with, DAEMON_UNREACHABLE, DAEMON_IDENTITY_MISMATCH, CLOCK_SKEW. */
 export function rotateOver(
-  clock: Clock,
+  deps: CallDeps,
   options: CallOptions,
   material: StreamLinkMaterial,
   request: SignedRequest,
 ): Promise<RenewalAnswer> {
-  return asNode(clock, options, material, (client, signal) =>
-    unaryCall<RenewalAnswer>(options.endpoint, signal, (callback) => client.rotateDeviceCertificate(request, callback)),
+  return asNode(deps, options, material, (client, channel, signal) =>
+    unaryCall<RenewalAnswer>(channel, signal, (callback) => client.rotateDeviceCertificate(request, callback)),
   );
 }
 
 /** The daemon withdraws its trust in this device; resolves with the name it had. */
-export async function leaveOver(clock: Clock, options: CallOptions, material: StreamLinkMaterial): Promise<string> {
-  const { name } = await asNode(clock, options, material, (client, signal) =>
-    unaryCall<{ name: string }>(options.endpoint, signal, (callback) => client.revokeDevicePairing({}, callback)),
+export async function leaveOver(deps: CallDeps, options: CallOptions, material: StreamLinkMaterial): Promise<string> {
+  const { name } = await asNode(deps, options, material, (client, channel, signal) =>
+    unaryCall<{ name: string }>(channel, signal, (callback) => client.revokeDevicePairing({}, callback)),
   );
   return name;
 }
 
 function asNode<Answer>(
-  clock: Clock,
+  deps: CallDeps,
   { endpoint, timeoutMs, signal }: CallOptions,
   { certificatePem, keyPem, trustBundle }: StreamLinkMaterial,
   call: NodeCall<Answer>,
 ): Promise<Answer> {
-  const trusted = channelCredentials({ trustBundle, client: { certificatePem, keyPem } });
-  const client = new NodeServiceClient(channelTarget(endpoint), trusted, channelOptions);
+  const channel = deps.connector.channel(endpoint, { trustBundle, client: { certificatePem, keyPem } });
+  const client = new NodeServiceClient(channel.target, channel.credentials, channel.options);
   const late = () => silent(endpoint);
-  return withDeadline(clock, { timeoutMs, signal, late }, (limit) => call(client, limit)).finally(() => client.close());
+  return withDeadline(deps.clock, { timeoutMs, signal, late }, (limit) => call(client, channel, limit)).finally(() =>
+    client.close(),
+  );
 }
 
 /**
@@ -69,22 +78,23 @@ function asNode<Answer>(
  * Throws like `rotateOver`.
  */
 export function renewByKeyOver(
-  clock: Clock,
+  deps: CallDeps,
   { endpoint, timeoutMs, signal }: CallOptions,
   trustBundle: readonly string[],
   sign: (serverCertificateSha256: string) => SignedRequest & { readonly deviceId: string },
 ): Promise<RenewalAnswer> {
   let shown = '';
-  const trusted = channelCredentials({ trustBundle, onServerCertificate: (sha256) => (shown = sha256) });
-  const client = new PairingServiceClient(channelTarget(endpoint), trusted, channelOptions);
+  const channel = deps.connector.channel(endpoint, { trustBundle, onServerCertificate: (sha256) => (shown = sha256) });
+  const client = new PairingServiceClient(channel.target, channel.credentials, channel.options);
   const late = () => silent(endpoint);
-  return withDeadline(clock, { timeoutMs, signal, late }, async (limit) => {
+  return withDeadline(deps.clock, { timeoutMs, signal, late }, async (limit) => {
     // What is signed names the certificate of the connection, and has to be signed before the connection is made: it is looked at first.
-    const [leaf] = await probeCertificates(placeOf(endpoint), { clock }, { timeoutMs, signal: limit });
-    const looked = createHash('sha256')
-      .update(leaf ?? '')
-      .digest('hex');
-    return unaryCall<RenewalAnswer>(endpoint, limit, (callback) =>
+    const looked = await probeCertificates(placeOf(endpoint), deps, { timeoutMs, signal: limit }, ([leaf]) =>
+      createHash('sha256')
+        .update(leaf ?? '')
+        .digest('hex'),
+    );
+    return unaryCall<RenewalAnswer>(channel, limit, (callback) =>
       client.renewDeviceCertificate(sign(looked), callback),
     ).catch((error: unknown) => {
       // It was renewed in between, or somebody stands there: the refusal is of that, not of us.
@@ -92,11 +102,6 @@ export function renewByKeyOver(
       throw new PalyraError('DAEMON_UNREACHABLE', { detail: `${endpoint}: it showed two certificates`, cause: error });
     });
   }).finally(() => client.close());
-}
-
-function placeOf(endpoint: string): { readonly host: string; readonly port: number } {
-  const { hostname, port } = new URL(`https://${endpoint}`);
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) };
 }
 
 function silent(endpoint: string): PalyraError {

@@ -13,7 +13,8 @@ import {
   type DaemonMessage,
   type NodeEvent,
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
-import { channelCredentials, channelOptions, channelTarget, toLinkError } from './channel.js';
+import type { DaemonChannel } from './channel.js';
+import type { Connector } from './connector.js';
 import type { LinkConnector, LinkHandlers, LinkStream, NodeLink, Registered, Registration } from './link.js';
 import { registerOver } from './register.js';
 
@@ -26,26 +27,29 @@ export interface StreamLinkMaterial {
 
 type Call = ClientDuplexStream<NodeEvent, DaemonMessage>;
 
-export function streamLinks(material: StreamLinkMaterial): LinkConnector {
-  const { certificatePem, keyPem, trustBundle } = material;
-  const credentials = channelCredentials({ trustBundle, client: { certificatePem, keyPem } });
-  return (endpoint) =>
-    new StreamLink(endpoint, new NodeServiceClient(channelTarget(endpoint), credentials, channelOptions));
+export function streamLinks(
+  { certificatePem, keyPem, trustBundle }: StreamLinkMaterial,
+  { connector }: { readonly connector: Connector },
+): LinkConnector {
+  const trust = { trustBundle, client: { certificatePem, keyPem } };
+  return (endpoint) => new StreamLink(connector.channel(endpoint, trust));
 }
 
 class StreamLink implements NodeLink {
   readonly endpoint: string;
+  readonly #channel: DaemonChannel;
   readonly #client: NodeServiceClient;
   #call: Call | null = null;
   #destroyed = false;
 
-  constructor(endpoint: string, client: NodeServiceClient) {
-    this.endpoint = endpoint;
-    this.#client = client;
+  constructor(channel: DaemonChannel) {
+    this.endpoint = channel.endpoint;
+    this.#channel = channel;
+    this.#client = new NodeServiceClient(channel.target, channel.credentials, channel.options);
   }
 
   register(registration: Registration, signal: AbortSignal): Promise<Registered> {
-    return registerOver(this.#client, this.endpoint, registration, signal);
+    return registerOver(this.#client, this.#channel, registration, signal);
   }
 
   open(hello: Hello, handlers: LinkHandlers): LinkStream {
@@ -67,7 +71,7 @@ class StreamLink implements NodeLink {
       }
     });
     // A refusal comes as 'error' before 'end'; a plain close only as 'end', after the last message.
-    call.on('error', (error: ServiceError) => end(toLinkError(error, this.endpoint)));
+    call.on('error', (error: ServiceError) => end(this.#channel.toError(error)));
     call.on('end', () => end(null));
     const send = (message: UpMessage) => {
       if (!ended && !this.#destroyed && call.writable) call.write(fromUpMessage(message));

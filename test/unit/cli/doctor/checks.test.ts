@@ -4,6 +4,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { proxySettings } from '../../../../src/lib/cli/proxy.js';
+import { proxyFinding } from '../../../../src/lib/cli/doctor/proxy-check.js';
+import { WITHOUT_PROXY } from '../../../../src/lib/base/proxy.js';
 import { systemClock } from '../../../../src/lib/base/clock.js';
 import { createBundle, writeBundle } from '../../../../src/lib/cli/doctor/bundle.js';
 import { examine, type Check, type Finding } from '../../../../src/lib/cli/doctor/check.js';
@@ -14,7 +17,7 @@ import {
   skewFinding,
 } from '../../../../src/lib/cli/doctor/daemon-checks.js';
 import { doctorSummary } from '../../../../src/lib/cli/doctor/doctor-report.js';
-import { machineChecks, proxyFinding, versionFinding } from '../../../../src/lib/cli/doctor/machine-checks.js';
+import { machineChecks, versionFinding } from '../../../../src/lib/cli/doctor/machine-checks.js';
 import { nodeChecks } from '../../../../src/lib/cli/doctor/node-checks.js';
 import { udpCheck } from '../../../../src/lib/cli/doctor/udp-check.js';
 import { directoriesOf } from '../../../../src/lib/cli/directories.js';
@@ -62,11 +65,12 @@ describe('doctor', () => {
         directories: unused,
         version: '1',
         nodeVersion: 'v22',
-        env: {},
+        proxy: async () => WITHOUT_PROXY,
+        exceptions: async () => [],
         pairing: unused,
         plugins: unused,
       }),
-      ...daemonChecks({ client, version: '1', pairing: unused }),
+      ...daemonChecks({ client, version: '1', pairing: unused, proxy: async () => WITHOUT_PROXY }),
       ...nodeChecks({ service: unused } as never),
       ...fleetChecks(client, 'x'),
       udpCheck(unused),
@@ -93,14 +97,21 @@ describe('doctor', () => {
   it('reads NO_PROXY as programs do, and never shows a proxy', () => {
     const proxy = 'http://eva:canary@proxy:3128';
     const endpoint = 'https://nas.lan:7443';
-    const of = (list: string) => proxyFinding({ HTTPS_PROXY: proxy, NO_PROXY: list }, endpoint);
-    assert.equal(proxyFinding({ HTTPS_PROXY: '' }, endpoint).status, 'pass');
+    const of = (list: string) =>
+      proxyFinding(proxySettings({ HTTPS_PROXY: proxy, NO_PROXY: list }, null), endpoint, ['a.b']);
+    assert.equal(proxyFinding(proxySettings({ HTTPS_PROXY: '' }, null), endpoint).status, 'pass');
     assert.deepEqual(
       ['', 'other.lan', 'nas.lan', '.lan', '*.lan', '*', 'nas.lan:7443', 'as.lan'].map((list) => of(list).status),
       ['warn', 'warn', 'pass', 'pass', 'pass', 'pass', 'pass', 'warn'],
     );
     assert.doesNotMatch(JSON.stringify(of('')), /canary/);
-    assert.equal(proxyFinding({ https_proxy: proxy }, 'https://[fd7a::1]:7443').status, 'warn');
+    assert.equal(proxyFinding(proxySettings({ https_proxy: proxy }, null), 'https://[fd7a::1]:7443').status, 'warn');
+    const { detail, fix } = of('') as { detail: string; fix?: string };
+    assert.equal(
+      detail,
+      'HTTPS_PROXY is set; nas.lan is not in NO_PROXY: it is reached through the proxy http://proxy:3128',
+    );
+    assert.equal(fix, 'palyra config set network.no_proxy a.b nas.lan');
   });
 
   describe('on a machine', () => {
@@ -113,7 +124,8 @@ describe('doctor', () => {
         directories,
         version: '1.0.0',
         nodeVersion: 'v22.0.0',
-        env: {},
+        proxy: async () => WITHOUT_PROXY,
+        exceptions: async () => [],
         pairing,
         plugins: async () => ({ failures: failed, waiting: [] }),
       });

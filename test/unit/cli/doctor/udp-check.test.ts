@@ -13,10 +13,16 @@ describe('doctor: network.udp', () => {
     ({ listen: [{ url }], quic: { state, why: 'it is turned off' } }) as never;
   const find = async (answers: Awaited<ReturnType<UdpFacts['ask']>>, more: Partial<UdpFacts> = {}) => {
     const signal = new AbortController().signal;
-    const facts = { ask: async () => answers, mode: async () => 'auto', local: async () => null, ...more };
+    const proxy = async () => null;
+    const facts = { ask: async () => answers, proxy, mode: async () => 'auto', local: async () => null, ...more };
     const { status, detail } = await udpCheck(facts).run(signal);
     return `${status}: ${detail}`;
   };
+
+  it('asks nothing when a proxy is on the way, which carries no datagrams', async () => {
+    const words = await find(null, { proxy: async () => 'http://proxy:3128' });
+    assert.equal(words, 'skip: datagrams cannot go through the proxy http://proxy:3128; links go over TCP instead');
+  });
 
   it('passes when one address answers, also with a refusal', async () => {
     const near = { endpoint: '10.0.0.2:7444', rttMs: 3.4, problem: null };
