@@ -78,6 +78,10 @@ export interface CertificateRecord {
   readonly notAfter: number;
   /** Set when a newer certificate replaced it: accepted until then. */
   readonly acceptedUntil: number | null;
+  /** SHA-256 of the SubjectPublicKeyInfo of the CA that made it; absent in rows of older versions: the daemon's first. */
+  readonly issuer?: string;
+  /** A link was opened with it: the node has it, and what it was told with it. */
+  readonly used?: boolean;
 }
 
 /** A paired machine. Its id is its device id: `nod_` and a ULID, made by the daemon, carried in its certificate. */
@@ -203,6 +207,8 @@ export interface InviteRecord {
   readonly purpose: string | null;
   /** When set, only these capability names are granted. */
   readonly capabilities: readonly string[] | null;
+  /** SHA-256 of the SubjectPublicKeyInfo of the CA that its link names and its code is bound to; absent in rows of older versions: the daemon's first. */
+  readonly authority?: string;
 }
 
 /** Never holds the code. */

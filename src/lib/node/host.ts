@@ -25,7 +25,6 @@ import { controlHandler } from './control-desk.js';
 import { serveHostStatus } from './control.js';
 import { Executor } from './executor.js';
 import { machineFacts } from './facts.js';
-import { readCredentials } from './credentials.js';
 import { chosenLinks, type LinkFactory } from './link/chosen-link.js';
 import { assertTransportUsable, linkFactories } from './link/factories.js';
 import { renewableLinks } from './link/renewable-links.js';
@@ -36,8 +35,8 @@ import { nobodyToAsk, type Mediator } from './mediator.js';
 import { lockNode } from './node-lock.js';
 import { Outbox } from './outbox.js';
 import { NodePolicy } from './policy.js';
-import { renewCertificate } from './renew.js';
-import { RenewalSchedule } from './renewal-schedule.js';
+import { openRenewal } from './open-renewal.js';
+import type { RenewalSchedule } from './renewal-schedule.js';
 import { clearRevoked, markRevoked } from './revocation.js';
 import { runRound, type RoundDeps } from './round.js';
 import type { SessionEnd } from './session.js';
@@ -133,7 +132,7 @@ class Host implements NodeHost {
     if (this.#deps.links === undefined) await assertTransportUsable(this.#config.transport);
     await ensurePrivateDirectory(stateDirectory);
     lifecycle.add('lock', await lockNode(stateDirectory));
-    const renewal = await this.#openRenewal();
+    const renewal = await openRenewal({ clock, random, log: log.scope('identity') }, this.#config);
     const { identity } = renewal.credentials;
     const outboxDeps = {
       clock,
@@ -234,6 +233,7 @@ class Host implements NodeHost {
       renewal,
       worker,
       onRenewed: (listener) => renewal.onRenewed(listener),
+      onTrust: (certificates) => void renewal.trust(certificates),
       onOnline: (registered) => this.#online(registered, board, renewal),
       session: { clock, log: log.scope('link'), connect, worker, outbox },
       registration: () => ({ ...lasting, facts: machineFacts(version, catalog, policy, channels()) }),
@@ -255,24 +255,6 @@ class Host implements NodeHost {
         timeoutMs: (capability) => timeoutMs[capability] ?? DEFAULT_ASK_TIMEOUT_MS,
         mayWait: (capability) => wait[capability] ?? false,
       },
-    );
-  }
-
-  async #openRenewal(): Promise<RenewalSchedule> {
-    const { stateDirectory, timings } = this.#config;
-    const { clock, random, log } = this.#deps;
-    const credentials = await readCredentials(stateDirectory);
-    if (credentials === null) throw new PalyraError('NODE_NOT_PAIRED');
-    const fixed = { stateDirectory, newKey: false, timeoutMs: timings.connectTimeoutMs };
-    return new RenewalSchedule(
-      {
-        clock,
-        random,
-        log: log.scope('identity'),
-        renew: async (how) => (await renewCertificate({ ...fixed, ...how }, { clock })).credentials,
-        read: () => readCredentials(stateDirectory).catch(() => null),
-      },
-      credentials,
     );
   }
 

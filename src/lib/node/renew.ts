@@ -7,7 +7,6 @@
  * accepts the old certificate for a while, and the key for as long as the pairing lasts.
  */
 import type { KeyObject } from 'node:crypto';
-import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
 import { ensurePrivateDirectory } from '../base/files.js';
@@ -20,6 +19,7 @@ import { renewMessage, rotateMessage } from '../identity/renewal.js';
 import { readCredentials, toCredentials, type NodeCredentials } from './credentials.js';
 import { toRenewedIdentity } from './enroll-trust.js';
 import { renewByKeyOver, rotateOver, type RenewalAnswer } from './link/renewal-calls.js';
+import { renewalLock } from './trust-update.js';
 
 /** After each of these a crash is harmless; a test crashes there. */
 export type RenewalStep = 'key-written' | 'signed' | 'identity-written' | 'done';
@@ -51,7 +51,7 @@ export async function renewCertificate(
   deps: { readonly clock: Clock },
 ): Promise<RenewalOutcome> {
   const { stateDirectory, replacing } = options;
-  const lockDirectory = join(stateDirectory, 'renewal');
+  const lockDirectory = renewalLock(stateDirectory);
   await ensurePrivateDirectory(lockDirectory);
   const unlock = await acquireLock(lockDirectory);
   try {

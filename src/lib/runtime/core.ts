@@ -57,6 +57,8 @@ export class RuntimeCore {
   readonly revokedListeners = new Set<(nodeId: string) => void>();
   readonly endedListeners = new Set<(credentials: ReadonlySet<string>) => void>();
   readonly fatalListeners = new Set<(error: PalyraError) => void>();
+  /** What every link is told after its welcome; null while the CA was never replaced. */
+  trustBundle: readonly string[] | null = null;
   readonly #committer: Committer;
   /** The link each message is meant for: the one open when it was decided, not one that takes over before it is released. */
   readonly #addressees = new WeakMap<object, OpenLink | null>();

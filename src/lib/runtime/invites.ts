@@ -30,6 +30,8 @@ export interface NewInvite {
   readonly labels: Readonly<Record<string, string>>;
   readonly purpose: string | null;
   readonly capabilities: readonly string[] | null;
+  /** The CA its link names. */
+  readonly authority?: string;
 }
 
 export function inviteState(invite: InviteRecord, wall: number): InviteState {
