@@ -20,6 +20,8 @@ import type { Exposure } from './exposure.js';
 
 /** A forced end waits so long for nodes that can be expected to answer. */
 export const FORCE_WAIT_MS = 30_000;
+/** A node that lost its link tries again within half of it. */
+const BACK_WITHIN_MS = 60_000;
 /** A daemon that has just started does not know yet who is there. */
 const GATHER_MS = 10_000;
 /** After a step that failed. */
@@ -151,7 +153,10 @@ export class CaRotation {
     const { waiting } = this.#holding();
     const isOver = clock.now() >= record.keepUntil;
     if (!record.forced) return waiting.length === 0 && isOver;
-    return isOver || (clock.monotonic() >= this.#gatheredAt && !waiting.some(({ expected }) => expected));
+    const isGathering = clock.monotonic() < this.#gatheredAt;
+    const mayCome = ({ online, expected, lastSeenAt }: (typeof waiting)[number]) =>
+      online || (expected && (isGathering || clock.now() - (lastSeenAt ?? 0) < BACK_WITHIN_MS));
+    return isOver || !waiting.some(mayCome);
   }
 
   /** Every step may be done again. */

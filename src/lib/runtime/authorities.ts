@@ -11,9 +11,6 @@ import type { CertificateRecord, NodeRecord } from '../base/model.js';
 
 const LEFT_BEHIND = 'the CA of the daemon was replaced before this machine had the new one; pair it again';
 
-/** A node that lost its link tries again within half of it. */
-const EXPECTED_MS = 60_000;
-
 export interface Holding {
   /** Paired nodes that have it. */
   readonly holding: number;
@@ -22,8 +19,10 @@ export interface Holding {
   readonly waiting: readonly {
     readonly name: string;
     readonly online: boolean;
-    /** It is there, or was a minute ago and did not say goodbye. */
+    /** It did not say goodbye, as far as is known. */
     readonly expected: boolean;
+    /** When it was heard last; wall milliseconds. */
+    readonly lastSeenAt: number | null;
   }[];
   /** Invites that are open and bound to another one. */
   readonly openInvites: number;
@@ -53,8 +52,8 @@ export class Authorities {
       .map((node) => {
         const { presence } = presenceOf(node, core.links.get(node.id), now, core.heartbeatMs);
         const online = presence === 'online' || presence === 'late';
-        const wasThere = node.disconnectReason === 'lost' && now.wall - (node.lastSeenAt ?? 0) < EXPECTED_MS;
-        return { name: node.name, online, expected: online || wasThere };
+        const { name, lastSeenAt } = node;
+        return { name, online, expected: online || node.disconnectReason !== 'stopped', lastSeenAt };
       });
     const openInvites = this.#openInvitesOfOthers(authority).length;
     return { holding: paired.length - waiting.length, total: paired.length, waiting, openInvites };
