@@ -87,15 +87,23 @@ describe('the replacement of the CA', function () {
 
     const newCa = await caPem();
     assert.notEqual(newCa, oldCa);
-    assert.deepEqual((await identityFiles()).filter((name) => name.includes('next')), []);
+    assert.deepEqual(
+      (await identityFiles()).filter((name) => name.includes('next')),
+      [],
+    );
     for (const [index, node] of fleet.entries()) {
       await eventually('it trusts the new one alone', async () => {
         const { trustBundle } = (await credentials(node)).identity;
-        return trustBundle.length === 1 && new X509Certificate(trustBundle[0]!).raw.equals(new X509Certificate(newCa).raw);
+        return (
+          trustBundle.length === 1 && new X509Certificate(trustBundle[0]!).raw.equals(new X509Certificate(newCa).raw)
+        );
       });
       const { identity } = await credentials(node);
       assert.ok(new X509Certificate(identity.certificatePem).verify(new X509Certificate(newCa).publicKey));
-      assert.deepEqual([identity.caPin, identity.deviceId], [before[index]!.identity.caPin, before[index]!.identity.deviceId]);
+      assert.deepEqual(
+        [identity.caPin, identity.deviceId],
+        [before[index]!.identity.caPin, before[index]!.identity.deviceId],
+      );
     }
     const view = await rotation();
     assert.deepEqual([view.nodes.holding, view.nodes.waiting, view.leftBehind, view.invites], [3, [], [], 1]);
@@ -128,7 +136,9 @@ describe('the replacement of the CA', function () {
 
     const late = await enrollAs('late', link);
     assert.equal(late.trustBundle.length, 2);
-    const next = late.trustBundle.find((pem) => new X509Certificate(late.certificatePem).verify(new X509Certificate(pem).publicKey));
+    const next = late.trustBundle.find((pem) =>
+      new X509Certificate(late.certificatePem).verify(new X509Certificate(pem).publicKey),
+    );
     assert.notEqual(new X509Certificate(next!).fingerprint256, new X509Certificate(await caPem()).fingerprint256);
     await client.removeNode('late');
 

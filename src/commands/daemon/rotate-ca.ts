@@ -22,7 +22,8 @@ Links of invites end with the old CA. Contexts on other machines learn the new o
     status: Flags.boolean({ description: 'Only say how far it is', exclusive: ['force', 'overlap'] }),
     force: Flags.boolean({ description: 'Do not wait for nodes that are away; at most 30 s for the others' }),
     overlap: durationFlag({
-      description: 'Keep the old CA at least so long, for contexts and invites (default: until every node has the new one)',
+      description:
+        'Keep the old CA at least so long, for contexts and invites (default: until every node has the new one)',
       exclusive: ['force'],
     }),
   };
@@ -55,7 +56,8 @@ Links of invites end with the old CA. Contexts on other machines learn the new o
   #tell(rotation: Rotation): void {
     if (rotation.phase === 'done') {
       this.output.done(`The CA is ${rotation.ca} now; the key of the old one was removed`);
-      if (rotation.invites > 0) this.warn(`${plural(rotation.invites, 'open invite')} ended with the old CA: make new ones`);
+      if (rotation.invites > 0)
+        this.warn(`${plural(rotation.invites, 'open invite')} ended with the old CA: make new ones`);
       if (rotation.leftBehind.length > 0)
         this.warn(`left behind, to be paired again with a new invite: ${rotation.leftBehind.join(', ')}`);
       return;

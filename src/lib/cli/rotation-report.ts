@@ -39,7 +39,9 @@ export function rotationLines(rotation: Rotation, now: number): string[] {
         `The CA ${ca} is being replaced by ${nextCa ?? ''} (${printable(startedBy ?? '')}, ${shortTime(startedAt)})`,
         holdingSentence(rotation),
         ...(forced ? ['forced: it does not wait for nodes that are away'] : []),
-        ...(!forced && keepUntil !== null && Date.parse(keepUntil) > now ? [`the old CA stays until ${shortTime(keepUntil)}`] : []),
+        ...(!forced && keepUntil !== null && Date.parse(keepUntil) > now
+          ? [`the old CA stays until ${shortTime(keepUntil)}`]
+          : []),
         ...(invites === 0 ? [] : [`${invites} open ${invites === 1 ? 'invite' : 'invites'} will end with the old CA`]),
       ];
   }

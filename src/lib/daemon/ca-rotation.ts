@@ -38,7 +38,9 @@ export interface RotationView {
   /** As people compare them: the one that is shown, and the one that takes over. */
   readonly ca: string;
   readonly nextCa: string | null;
-  readonly nodes: Pick<Holding, 'holding' | 'total'> & { readonly waiting: readonly { name: string; online: boolean }[] };
+  readonly nodes: Pick<Holding, 'holding' | 'total'> & {
+    readonly waiting: readonly { name: string; online: boolean }[];
+  };
   /** Open invites that end with the old CA; when it is over: that did. */
   readonly invites: number;
   readonly leftBehind: readonly string[];

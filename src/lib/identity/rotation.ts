@@ -140,7 +140,8 @@ export async function replaceAuthority(
   if (material === null) {
     // Removed already, so both were in place.
     const shown = await readText(join(directory, 'ca.crt'));
-    if (shown === null || readCertificate(shown).spkiFingerprint !== record.to) await readNextAuthority(directory, record);
+    if (shown === null || readCertificate(shown).spkiFingerprint !== record.to)
+      await readNextAuthority(directory, record);
   } else {
     await readNextAuthority(directory, record);
     await writeFileAtomic(join(directory, 'ca.key'), material.keyPem);

@@ -103,5 +103,7 @@ export class Authorities {
 }
 
 function holds({ certificates }: NodeRecord, authority: string): boolean {
-  return certificates.some((certificate: CertificateRecord) => certificate.issuer === authority && certificate.used === true);
+  return certificates.some(
+    (certificate: CertificateRecord) => certificate.issuer === authority && certificate.used === true,
+  );
 }
