@@ -184,10 +184,10 @@ describe('daemon rotate-ca', function () {
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /its identity is not the one in the link/);
     assert.equal((await sandbox.invite(['--name', 'fresh'])).state, 'open');
-    const { document: log } = await sandbox.json(['audit', 'list', '--limit', '200']);
-    const actions = log.entries.map(({ action }: { action: string }) => action);
-    for (const action of ['daemon.rotateCa', 'ca.overlap', 'ca.retiring', 'ca.retired'])
-      assert.ok(actions.includes(action), action);
+    for (const action of ['daemon.rotateCa', 'ca.overlap', 'ca.retiring', 'ca.retired']) {
+      const { document } = await sandbox.json(['audit', 'list', '--action', action]);
+      assert.ok(document.entries.length > 0, action);
+    }
   });
 
   it('with --force leaves behind who is away; that machine says so, and is itself again when it is paired anew', async () => {

@@ -15,7 +15,13 @@ import { Authority, canonicalHosts, createAuthority, type ServerMaterial } from 
 import { readCertificate } from './certificate.js';
 import { createDeviceKey, exportKey, importKey } from './device-key.js';
 import { NEXT_KEY_FILE } from './device-keys.js';
-import { readNextAuthority, readRotation, replaceAuthority, type RotationRecord } from './rotation.js';
+import {
+  readNextAuthority,
+  readRotation,
+  replaceAuthority,
+  type OnRotationStep,
+  type RotationRecord,
+} from './rotation.js';
 
 export type { RotationRecord } from './rotation.js';
 export { type NodeIdentity, readNodeIdentity, writeNodeIdentity } from './node-identity.js';
@@ -39,6 +45,8 @@ export interface DaemonIdentityOptions {
   readonly name: string;
   readonly now: number;
   readonly random: Random;
+  /** A test crashes there. */
+  readonly onRotationStep?: OnRotationStep | undefined;
 }
 
 /**
@@ -52,7 +60,7 @@ export async function loadOrCreateDaemonIdentity(
 ): Promise<DaemonIdentity> {
   await ensurePrivateDirectory(directory);
   const rotation = await readRotation(directory);
-  await replaceAuthority(directory, rotation);
+  await replaceAuthority(directory, rotation, options.onRotationStep);
   const { authority, created } = await loadOrCreateAuthority(directory, options);
   const next = rotation?.phase === 'overlap' ? await readNextAuthority(directory, rotation) : null;
   const server =
