@@ -1,23 +1,29 @@
 /** The CA of a daemon is replaced while nodes work over real TLS and QUIC: nothing is lost, nothing is paired again, and the old one is worth nothing afterwards. */
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { X509Certificate } from 'node:crypto';
 import { systemClock } from '../../src/lib/base/clock.js';
+import { NODE_PROTOCOL } from '../../src/lib/base/model.js';
 import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { ControlPlaneClient } from '../../src/lib/client/control-plane-client.js';
+import { acquireLock } from '../../src/lib/base/lock.js';
+import { FORCE_WAIT_MS } from '../../src/lib/daemon/ca-rotation.js';
 import { createDaemon } from '../../src/lib/daemon/daemon.js';
 import { parseInviteLink } from '../../src/lib/identity/invite-link.js';
 import { readCredentials } from '../../src/lib/node/credentials.js';
+import { linkFactories } from '../../src/lib/node/link/factories.js';
 import { enroll } from '../../src/lib/node/enroll.js';
 import { TEST_FACTS, invite } from '../support/test-node.js';
 import { JoinedNode } from '../support/joined-node.js';
+import { SteppedClock } from '../support/stepped-clock.js';
 import { rejectsWith } from '../support/rejects-with.js';
 import { eventually, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
 
 describe('the replacement of the CA', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let target: TestDaemon;
   let client: ControlPlaneClient;
   const nodes: JoinedNode[] = [];
@@ -43,7 +49,7 @@ describe('the replacement of the CA', function () {
   const isOnline = (node: JoinedNode) => eventually('it is online', () => node.host?.status()?.state === 'online');
   const rotation = () => client.caRotation();
   const until = (phase: string) =>
-    eventually(`the rotation is ${phase}`, async () => (await rotation()).phase === phase, 15_000);
+    eventually(`the rotation is ${phase}`, async () => (await rotation()).phase === phase, 40_000);
   const credentials = async (node: JoinedNode) => (await readCredentials(node.stateDirectory))!;
   const identityFiles = () => readdir(join(target.options.stateDirectory, 'identity'));
   const caPem = () => readFile(join(target.options.stateDirectory, 'identity', 'ca.crt'), 'utf8');
@@ -72,15 +78,23 @@ describe('the replacement of the CA', function () {
     const { link } = await invite(target, { name: 'late' });
     let away = 0;
     for (const node of fleet) node.host!.onState(({ state }) => (away += state === 'online' ? 0 : 1));
-    const runs: Promise<string>[] = [];
-    const load = setInterval(() => runs.push(...fleet.map((node) => node.run())), 100);
+    let isOver = false;
+    const lane = async (node: JoinedNode) => {
+      const outcomes: string[] = [];
+      while (!isOver) {
+        outcomes.push(await node.run());
+        await pause(20);
+      }
+      return outcomes;
+    };
+    const lanes = fleet.map(lane);
     const begun = await client.rotateCa({});
     assert.equal(begun.changed, true);
     assert.equal((await client.rotateCa({})).changed, false, 'one at a time');
     await until('done');
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    clearInterval(load);
-    const outcomes = await Promise.all(runs);
+    await pause(300);
+    isOver = true;
+    const outcomes = (await Promise.all(lanes)).flat();
     assert.deepEqual([...new Set(outcomes)], ['succeeded']);
     assert.ok(outcomes.length > 10, `${outcomes.length}`);
     assert.equal(away, 0, 'no link was down');
@@ -112,9 +126,22 @@ describe('the replacement of the CA', function () {
     const fresh = await invite(target, { name: 'fresh' });
     assert.notEqual((await enrollAs('fresh', fresh.link)).deviceId, '');
 
-    // Who copied a certificate of the old one, and its key, gets nowhere; nor does a node find the daemon changed after a restart.
-    const thief = join(target.home, 'thief');
-    await cp(fleet[0]!.stateDirectory, thief, { recursive: true });
+    // Who copied a certificate of the old one, and its key, gets nowhere, even knowing the new CA.
+    const { material, identity: copied } = before[0]!;
+    const thief = { ...material, trustBundle: [newCa] };
+    const [endpoint = ''] = copied.nodeEndpoints;
+    const facts = { deviceId: copied.deviceId, protocol: NODE_PROTOCOL, facts: TEST_FACTS, bootId: 'b', storeId: 's' };
+    for (const { transport, connect } of linkFactories(thief, {
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+    })) {
+      const link = connect(endpoint);
+      const refused = link.register({ ...facts, pluginFailures: [] }, AbortSignal.timeout(5_000));
+      await assert.rejects(refused, { reason: 'DAEMON_UNREACHABLE' }, `${transport}: TLS lets nobody in`);
+      link.destroy();
+    }
+
     for (const node of fleet) await node.stop();
     await restart();
     for (const node of fleet) void node.start();
@@ -172,11 +199,34 @@ describe('the replacement of the CA', function () {
     await eventually('the next one is done too', async () => (await rotation()).phase === 'done');
   });
 
+  it('forced, it tells a node that is there and does not follow, which ends for good', async () => {
+    await target.dispose();
+    const clock = new SteppedClock();
+    target = await startTestDaemon({ heartbeatMs: 500 }, { clock });
+    await client.close();
+    client = new ControlPlaneClient({ socketPath: target.socketPath });
+    const stuck = await JoinedNode.join(target, 'stuck');
+    nodes.push(stuck);
+    // Somebody else is busy with its identity all the time.
+    await mkdir(join(stuck.stateDirectory, 'renewal'), { mode: 0o700 });
+    const unlock = await acquireLock(join(stuck.stateDirectory, 'renewal'));
+    const ended = stuck.start();
+    await isOnline(stuck);
+    await client.rotateCa({ force: true });
+    await pause(1_200);
+    assert.equal((await rotation()).phase, 'overlap', 'it is there, so it gets its time');
+    clock.step(FORCE_WAIT_MS);
+    await assert.rejects(ended, { reason: 'NODE_REVOKED', message: /the CA of the daemon was replaced/ });
+    await until('done');
+    assert.deepEqual((await rotation()).leftBehind, ['stuck']);
+    await unlock();
+  });
+
   it('keeps the old one as long as it was asked to', async () => {
     await join_('nas');
     await client.rotateCa({ keepMs: 3_600_000 });
     await eventually('everybody has it', async () => (await rotation()).nodes.waiting.length === 0);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await pause(1_500);
     assert.equal((await rotation()).phase, 'overlap');
     await client.rotateCa({ force: true });
     await until('done');
