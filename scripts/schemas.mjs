@@ -16,7 +16,7 @@ const { nodeView, nodeSummary, capabilityView, dispatchView, inviteView, newInvi
 const { dispatchListing, capabilityOffer, capabilitySummary } = wire;
 const { approvalView, approvedAnswer, rejectedAnswer } = wire;
 const { auditEntry, auditReport } = wire;
-const { pruneCandidate } = await tsImport('../src/lib/wire/http/fleet-schemas.ts', import.meta.url);
+const { pruneCandidate, rotation } = await tsImport('../src/lib/wire/http/fleet-schemas.ts', import.meta.url);
 const access = await tsImport('../src/lib/wire/http/session-schemas.ts', import.meta.url);
 const { operatorView, sessionView, tokenView, whoAmI } = access;
 const who = whoAmI.omit({ csrfToken: true }).shape;
@@ -174,6 +174,11 @@ const DOCUMENTS = {
       .object({ id: z.string(), name: z.string(), changed })
       .nullable()
       .describe('This machine as a node of it, with --with-node.'),
+  },
+  'daemon.rotate-ca': {
+    action: z.enum(['rotate-ca', 'status']),
+    changed: changed.describe('It was begun, or forced, by this command.'),
+    rotation,
   },
   'daemon.expose': { action: z.literal('expose'), changed, listen },
   'daemon.run': { action: z.literal('run'), state: z.literal('stopped'), reason: z.string(), pid: z.int(), listen },

@@ -51,6 +51,7 @@ describe('the HTTP API', () => {
           method: route.method,
           path: toPath(id, params),
           ...(id === 'daemon.stop' ? { json: { drainMs: -1 } } : {}),
+          ...(id === 'daemon.rotateCa' ? { json: { keepMs: -1 } } : {}),
           // A stream does not end by itself.
           ...(id === 'events.stream' ? { headers: { 'last-event-id': 'none' } } : {}),
         };

@@ -160,6 +160,7 @@ export function describeNodeLink(name: string, start: () => Promise<LinkUnderTes
         { kind: 'stale', id: 'dsp_00000A', reason: 'another attempt' },
         { kind: 'beat', daemonTimeMs: 1_700_000_000_000 },
         { kind: 'drain', reason: 'restart' },
+        { kind: 'trust_bundle', certificates: ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'] },
         { kind: 'superseded', bootId: 'boot-2' },
         { kind: 'revoked', message: 'removed by eva' },
       ];

@@ -50,6 +50,7 @@ describe('who gets what', function () {
             ...(id === 'events.stream' ? { 'last-event-id': 'none' } : {}),
           },
           ...(id === 'daemon.stop' ? { json: { drainMs: -1 } } : {}),
+          ...(id === 'daemon.rotateCa' ? { json: { keepMs: -1 } } : {}),
         };
         const { status, json } = await askSecurely(target, what);
         row[principal] = status === 200 ? '200' : `${status} ${json.reason}`;

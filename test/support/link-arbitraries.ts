@@ -111,6 +111,7 @@ export const downMessages: fc.Arbitrary<DownMessage> = fc.oneof(
   record({ kind: fc.constant('beat' as const), daemonTimeMs: fc.nat({ max: Number.MAX_SAFE_INTEGER }) }),
   record({ kind: fc.constant('drain' as const), reason: text }),
   record({ kind: fc.constant('revoked' as const), message: text }),
+  record({ kind: fc.constant('trust_bundle' as const), certificates: fc.array(text, { maxLength: 4 }) }),
   record({ kind: fc.constant('superseded' as const), bootId: printableLine }),
 );
 

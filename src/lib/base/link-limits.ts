@@ -13,6 +13,8 @@ export const MAX_DISPATCHES = 1024;
 /** One machine with every plugin there is has a few dozen. */
 export const MAX_DESCRIPTORS = 256;
 export const MAX_CREDIT = 16;
+/** CA certificates in a trust bundle: two while one replaces the other. */
+export const MAX_AUTHORITIES = 4;
 export const MAX_EXECUTION_MS = 3_600_000;
 export const MAX_PROTOCOL = 65_535;
 export const MAX_UINT32 = 2 ** 32 - 1;

@@ -100,5 +100,7 @@ export type DownMessage =
   | { readonly kind: 'drain'; readonly reason: string }
   /** Permanent: stop, exit 78. */
   | { readonly kind: 'revoked'; readonly message: string }
+  /** PEM, every CA to trust from now on; the first one signs the certificates of nodes. */
+  | { readonly kind: 'trust_bundle'; readonly certificates: readonly string[] }
   /** A newer session of the same device took over; reconnect only if it was not this process. */
   | { readonly kind: 'superseded'; readonly bootId: string };

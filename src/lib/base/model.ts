@@ -78,6 +78,10 @@ export interface CertificateRecord {
   readonly notAfter: number;
   /** Set when a newer certificate replaced it: accepted until then. */
   readonly acceptedUntil: number | null;
+  /** SHA-256 of the SubjectPublicKeyInfo of the CA that made it; absent in rows of older versions: the daemon's first. */
+  readonly issuer?: string;
+  /** A link was opened with it: the node has it, and what it was told with it. */
+  readonly used?: boolean;
 }
 
 /** A paired machine. Its id is its device id: `nod_` and a ULID, made by the daemon, carried in its certificate. */
@@ -220,6 +224,8 @@ export interface InviteRecord {
   readonly replaces?: { readonly nodeId: string; readonly name: string; readonly evenOnline: boolean };
   /** Who joins by it goes away by itself when not seen for this long. Absent: it stays. */
   readonly ephemeralMs?: number;
+  /** SHA-256 of the SubjectPublicKeyInfo of the CA that its link names and its code is bound to; absent in rows of older versions: the daemon's first. */
+  readonly authority?: string;
 }
 
 /** Never holds the code. */

@@ -114,7 +114,7 @@ export const ACCESS_REASONS = reasons({
     code: 'FAILED_PRECONDITION',
     exit: 5,
     title: 'The daemon at this address is not the one this machine logged in to',
-    hint: 'Compare palyra daemon status there; if it was set up anew: palyra context remove <name>, palyra login <daemon>',
+    hint: 'Compare palyra daemon status there; if it was set up anew or has replaced its CA: palyra context remove <name>, palyra login <daemon>',
   },
   CONTEXT_NOT_FOUND: {
     code: 'NOT_FOUND',

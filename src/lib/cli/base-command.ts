@@ -129,8 +129,22 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   protected override async finally(error: Error | undefined): Promise<void> {
+    await this.#keepTrust().catch((cause: unknown) =>
+      this.warn(`what the daemon said of its new CA could not be kept: ${PalyraError.from(cause).message}`),
+    );
     await this.#client?.close();
     await super.finally(error);
+  }
+
+  /** A daemon that replaces its CA says so; its context follows. */
+  async #keepTrust(): Promise<void> {
+    const learned = this.#client?.learnedTrust ?? null;
+    if (learned === null || this.#target === null || this.#target instanceof PalyraError) return;
+    const { context, options } = this.#target;
+    const trustsTwo = (options.ca?.split('BEGIN CERTIFICATE').length ?? 0) > 2;
+    if (context === null || options.ca === undefined || (learned.nextCaPem === null && !trustsTwo)) return;
+    const { keepLearnedTrust } = await import('./learned-trust.js');
+    await keepLearnedTrust(this.directories.config, context, learned);
   }
 
   #flagNames(): string[] {

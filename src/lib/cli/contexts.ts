@@ -12,6 +12,8 @@ export interface ContextRecord {
   readonly url: string;
   /** The only CA that is trusted there, PEM; null: those of this machine vouch for it. */
   readonly caPem: string | null;
+  /** The CA that takes over there, as the daemon said over a connection that `caPem` authenticates; trusted too. */
+  readonly nextCaPem?: string;
   readonly operator: string;
   readonly role: string;
   readonly addedAt: string;
@@ -126,7 +128,8 @@ function parse(bytes: Buffer, path: string): Stored {
     const isWhole =
       isRecord(record) &&
       typeof record['url'] === 'string' &&
-      (record['caPem'] === null || typeof record['caPem'] === 'string');
+      (record['caPem'] === null || typeof record['caPem'] === 'string') &&
+      (record['nextCaPem'] === undefined || typeof record['nextCaPem'] === 'string');
     if (!isWhole) throw invalid(`the context "${name}" is not whole`);
   }
   return value as Stored;

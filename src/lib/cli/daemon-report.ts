@@ -1,6 +1,7 @@
 /** `daemon status` and the first lines of `daemon start`, for people. */
 import type { RouteAnswer } from '../wire/http/schemas.js';
 import { longDuration } from './durations.js';
+import { rotationUnderWay } from './rotation-report.js';
 import { printable } from './text.js';
 
 export type DaemonStatus = RouteAnswer<'daemon.status'>['daemon'];
@@ -49,6 +50,8 @@ export function daemonReport(status: DaemonStatus, fingerprint: string, now: num
       `two machines use that of ${plural(conflict, 'node')}: palyra nodes list --status conflict`,
     ]);
   lines.push(['  quic', quicText(status.quic)]);
+  const rotation = rotationUnderWay(status.rotation);
+  if (rotation !== null) lines.push(['! rotate-ca', `the CA is being replaced: ${rotation}`]);
   for (const { node, name, message } of failedPlugins(status))
     lines.push(['! plugin', printable(`${name} on ${node}: ${message}`)]);
   if (!status.storage.accepting)

@@ -14,6 +14,7 @@ import type { Contexts } from './contexts.js';
 import { contextNameFor, LOCAL, parseContextName, type DaemonAddress } from './daemon-address.js';
 import { decideTrust, type Trust } from './daemon-trust.js';
 import { longDuration } from './durations.js';
+import { humanFingerprintOf } from './fingerprint.js';
 import type { Output } from './output.js';
 import { throughProxy } from './proxy.js';
 import { StatusLine } from './status-line.js';
@@ -73,7 +74,11 @@ export async function reachDaemon(
     signal,
   });
   // The address counts, not the name: a second context of one daemon trusts what the first does.
-  const known = contexts.findByUrl(address.url)?.record.caPem;
+  const record = contexts.findByUrl(address.url)?.record;
+  // What the daemon said of its next CA, over a connection that its present one authenticates, counts as much.
+  const next = record?.nextCaPem;
+  const isNext = next !== undefined && shown !== null && humanFingerprintOf(next) === humanFingerprintOf(shown.caPem);
+  const known = isNext ? next : record?.caPem;
   return decideTrust({ context: name, url: address.url, shown, wanted: wanted ?? address.caFingerprint, known });
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { PalyraError } from '../base/errors.js';
 import { CookieJar } from '../client/cookies.js';
-import { Contexts } from './contexts.js';
+import { Contexts, type ContextRecord } from './contexts.js';
 import { LOCAL, parseDaemonAddress } from './daemon-address.js';
 import type { Directories } from './directories.js';
 import { takeVariable } from './environment.js';
@@ -26,9 +26,9 @@ export async function remoteTarget(
     const trust =
       address.caFingerprint !== null
         ? { caFingerprint: address.caFingerprint }
-        : known !== null && known.record.caPem !== null
-          ? { ca: known.record.caPem }
-          : {};
+        : known === null
+          ? {}
+          : trustOf(known.record);
     const { credential, ...secret } = await credentialOf(known?.name ?? null, directories, env);
     const options = { baseUrl: address.url, ...trust, ...secret, ...throughProxy(address.url, await proxy()) };
     return { context: known?.name ?? null, source, url: address.url, credential, options };
@@ -36,16 +36,22 @@ export async function remoteTarget(
   const name = (choice?.word ?? contexts.current)?.toLowerCase() ?? null;
   if (name === null) return localTarget(directories);
   if (name === LOCAL) return localTarget(directories, source);
-  const { url, caPem } = contexts.get(name);
+  const record = contexts.get(name);
+  const { url } = record;
   const { credential, ...secret } = await credentialOf(name, directories, env);
-  const trust = caPem === null ? {} : { ca: caPem };
   return {
     context: name,
     source,
     url,
     credential,
-    options: { baseUrl: url, ...trust, ...secret, ...throughProxy(url, await proxy()) },
+    options: { baseUrl: url, ...trustOf(record), ...secret, ...throughProxy(url, await proxy()) },
   };
+}
+
+/** While a daemon replaces its CA, either of both. */
+function trustOf({ caPem, nextCaPem }: ContextRecord): { readonly ca?: string } {
+  if (caPem === null) return {};
+  return { ca: nextCaPem === undefined ? caPem : `${caPem.trimEnd()}\n${nextCaPem}` };
 }
 
 /** The token of PALYRA_TOKEN or PALYRA_TOKEN_FILE, taken out of our environment; null without either. */

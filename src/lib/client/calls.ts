@@ -9,7 +9,15 @@
  */
 import { PalyraError } from '../base/errors.js';
 import { isAway } from '../base/unreachable.js';
-import { CONTRACT, CONTRACT_HEADER, CSRF_HEADER, ROUTES, toPath, type Route } from '../wire/http/routes.js';
+import {
+  CONTRACT,
+  CONTRACT_HEADER,
+  CSRF_HEADER,
+  NEXT_CA_HEADER,
+  ROUTES,
+  toPath,
+  type Route,
+} from '../wire/http/routes.js';
 import type { JsonRouteId, RouteAnswer, RouteBody, RouteQuery } from '../wire/http/schemas.js';
 import { assertAnswered, decodeJson } from './answers.js';
 import type { CookieJar } from './cookies.js';
@@ -53,7 +61,8 @@ export class DaemonCalls {
     const origin = originOf(options);
     this.credentials = new Credentials({ origin, token: options.token, cookieJar: options.cookieJar });
     const target = origin === null ? options : { ...options, baseUrl: origin };
-    this.transport = new Transport(target, this.credentials, { contractHeader: CONTRACT_HEADER, contract: CONTRACT });
+    const headers = { contractHeader: CONTRACT_HEADER, contract: CONTRACT, nextCaHeader: NEXT_CA_HEADER };
+    this.transport = new Transport(target, this.credentials, headers);
     this.#contractRequired = origin !== null;
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
     this.#safeReadRetries = options.safeReadRetries ?? 1;
@@ -94,6 +103,11 @@ export class DaemonCalls {
     const answer = await this.#withRetries(attempt, this.#safeReadRetries);
     assertAnswered(answer, { contractRequired: this.#contractRequired });
     return answer.text;
+  }
+
+  /** What was learned of the daemon's CA; null without TLS. */
+  get learnedTrust(): Transport['learned'] {
+    return this.transport.learned;
   }
 
   /** Ends every connection; requests that are under way are dropped. */

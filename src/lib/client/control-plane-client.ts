@@ -21,6 +21,9 @@ export type { NodeEvent, Ping, PublicEvent, Resync, Snapshot } from '../wire/htt
 export type InventoryDevice = RouteAnswer<'inventory.list'>['devices'][number];
 export type PruneCandidate = RouteAnswer<'nodes.prune'>['candidates'][number];
 
+/** A key is made and an identity read again; on a slow disk that takes its time. */
+const ROTATE_WAIT_MS = 20_000;
+
 export class ControlPlaneClient extends AccessCalls {
   async daemonStatus(options: WaitOptions = {}) {
     return (await this.request('daemon.status', options)).daemon;
@@ -39,6 +42,16 @@ export class ControlPlaneClient extends AccessCalls {
   /** `lan`, `loopback` or addresses of its machine; live, and for its next start. */
   exposeDaemon(listen: readonly string[]) {
     return this.request('daemon.expose', { body: { listen: [...listen] } });
+  }
+
+  /** How far the replacement of its CA is. */
+  async caRotation() {
+    return (await this.request('daemon.rotation')).rotation;
+  }
+
+  /** Begins to replace its CA; `force` does not wait for nodes that are away, `keepMs` keeps the old one at least so long. */
+  rotateCa(how: RouteBody<'daemon.rotateCa'>) {
+    return this.request('daemon.rotateCa', { body: how, waitMs: ROTATE_WAIT_MS });
   }
 
   stopDaemon(drainMs: number) {

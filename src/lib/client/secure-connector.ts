@@ -24,7 +24,9 @@ export class SecureConnector {
   readonly #target: SecureTarget;
   readonly #over = new AbortController();
   #ca: string | undefined;
+  #certificate: Buffer | null = null;
   #certificateSha256: string | null = null;
+  #nextCa: string | null = null;
 
   constructor(target: SecureTarget) {
     this.#target = target;
@@ -34,6 +36,23 @@ export class SecureConnector {
   /** SHA-256 of the certificate that the last connection showed; hex. */
   get certificateSha256(): string | null {
     return this.#certificateSha256;
+  }
+
+  /** The same, its DER. */
+  get certificate(): Buffer | null {
+    return this.#certificate;
+  }
+
+  /** The CA that takes over, as the daemon said: PEM. From then on either is trusted, unless the authorities of this machine are. */
+  get nextCa(): string | null {
+    return this.#nextCa;
+  }
+
+  /** Base64 of the DER, from an answer over a connection of this connector. */
+  learn(nextCa: string): void {
+    if (!/^[A-Za-z0-9+/]{100,8000}={0,2}$/.test(nextCa)) return;
+    const lines = nextCa.match(/.{1,64}/g) ?? [];
+    this.#nextCa = `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
   }
 
   /** As undici wants it. */
@@ -76,9 +95,10 @@ export class SecureConnector {
     const { nameDetail, sha256 } = await import('./daemon-identity.js');
     try {
       return await dialTls(this.#place(), {
-        ...(ca === undefined ? {} : { ca }),
+        ...(ca === undefined ? {} : { ca: this.#nextCa === null ? ca : [ca, this.#nextCa] }),
         rejectUnauthorized: true,
         checkServerIdentity: (host: string, certificate: PeerCertificate) => {
+          this.#certificate = certificate.raw;
           this.#certificateSha256 = sha256(certificate.raw);
           const wrong = checkServerIdentity(host, certificate);
           return wrong === undefined

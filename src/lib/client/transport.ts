@@ -74,18 +74,20 @@ export class Transport {
   readonly #streams = new Set<Client>();
 
   readonly #contractHeader: string;
+  readonly #nextCaHeader: string;
   /** Sent with every request: the contract we speak. */
   readonly #common: Readonly<Record<string, string>>;
 
   constructor(
     target: TransportTarget,
     credentials: Credentials,
-    options: { readonly contractHeader: string; readonly contract: number },
+    options: { readonly contractHeader: string; readonly contract: number; readonly nextCaHeader: string },
   ) {
     this.#target = target;
     this.#credentials = credentials;
     this.#common = { [options.contractHeader]: `${options.contract}` };
     this.#contractHeader = options.contractHeader;
+    this.#nextCaHeader = options.nextCaHeader;
     this.#secure = secureConnectorOf(target);
     this.#client = new Pool(originOf(target), {
       connect: this.#connect(),
@@ -119,6 +121,8 @@ export class Transport {
       });
       const answer = await Promise.race([answering, aborted(signal)]);
       const { 'content-type': type, [this.#contractHeader]: contract, 'set-cookie': cookies } = answer.headers;
+      const nextCa = answer.headers[this.#nextCaHeader];
+      if (typeof nextCa === 'string') this.#secure?.learn(nextCa);
       const text = await answer.body.text();
       await this.#credentials.take(cookies);
       return {
@@ -178,6 +182,13 @@ export class Transport {
   /** SHA-256 of the certificate that the last connection showed, hex; null without TLS. */
   get serverCertificateSha256(): string | null {
     return this.#secure?.certificateSha256 ?? null;
+  }
+
+  /** What the daemon said of a CA that takes over, PEM, and the certificate the last connection showed, DER; null without TLS. */
+  get learned(): { readonly nextCaPem: string | null; readonly serverCertificate: Buffer | null } | null {
+    return this.#secure === null
+      ? null
+      : { nextCaPem: this.#secure.nextCa, serverCertificate: this.#secure.certificate };
   }
 
   /** The only CA that is trusted, PEM; undefined over the local socket and when this machine's authorities are. */

@@ -15,18 +15,19 @@ import { acquireLock } from '../base/lock.js';
 import type { Log } from '../base/log.js';
 import type { ListenerView, QuicView } from '../base/model.js';
 import type { Random } from '../base/random.js';
-import { readCertificate } from '../identity/certificate.js';
 import { loadOrCreateDaemonIdentity, type DaemonIdentity } from '../identity/material.js';
-import { NodeRuntime, type CertificateIssuer } from '../runtime/runtime.js';
+import { NodeRuntime } from '../runtime/runtime.js';
 import { createOpenApi, type OpenApiDocument } from '../wire/http/openapi.js';
 import { tellForgottenDispatches } from './audit-dispatches.js';
 import { auditEvents } from './audit-events.js';
 import { Auditor } from './auditor.js';
+import { Authorities } from './authorities.js';
+import { CaRotation } from './ca-rotation.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
-import { advertisedHosts, certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
+import { certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
-import { Exposure, type ServerCertificate } from './exposure.js';
+import { Exposure } from './exposure.js';
 import { EventFeed } from './http/event-feed.js';
 import { createHandlers } from './http/handlers.js';
 import { createApprovePage, createJoinPage } from './http/pages.js';
@@ -39,13 +40,9 @@ import { FileStateStore } from './journal.js';
 import { listenOnLocalSocket } from './local-socket.js';
 import { Metrics } from './metrics.js';
 import { NodePlugins } from './node-plugins.js';
-import { NodePort } from './node-port.js';
+import { openPorts, type OpenPorts } from './ports.js';
 import { LoginQueue } from './login-queue.js';
-import { withQuic } from './quic/beside.js';
-import { QUIC_NOT_YET, QuicPort } from './quic/port.js';
-import { PairingDesk, type DaemonFingerprints } from './pairing-desk.js';
-import { PublicPort } from './public-port.js';
-import { RenewalDesk } from './renewal-desk.js';
+import { QUIC_NOT_YET, type QuicPort } from './quic/port.js';
 import { startTicker } from './ticker.js';
 import { listenTcp } from './tls-front.js';
 
@@ -89,8 +86,8 @@ export class Daemon {
   readonly #stopped = new Deferred<Stopped>();
   readonly #drainCut = new AbortController();
   readonly #plugins = new NodePlugins();
+  readonly #authorities = new Authorities();
   #exposure: Exposure | null = null;
-  #fingerprints: DaemonFingerprints = { caSpkiSha256: '', serverCertificateSha256: '' };
   #runtime: NodeRuntime | null = null;
   #router: Router | null = null;
   #quicPort: QuicPort | null = null;
@@ -155,26 +152,34 @@ export class Daemon {
     );
     lifecycle.add('audit log', () => auditor.close());
     auditor.onFatal((error) => this.#onFatal(error));
-    const runtime = await this.#openRuntime(identity);
+    const runtime = await this.#openRuntime();
     const forgotten = await tellForgottenDispatches(auditor, runtime);
     if (forgotten > 0) log.warn('dispatches of the last run had no entry in the audit log yet', { forgotten });
     lifecycle.add('audited decisions', auditEvents(runtime, auditor, log.scope('audit')));
-    const { authority } = identity;
+    const authorities = this.#authorities;
     const metrics = new Metrics({ runtime, clock, quic: () => this.quic }, { version: config.version });
     lifecycle.add('metrics', () => metrics.close());
-    const exposure = this.#createExposure(identity);
+    const exposure = this.#createExposure();
+    const rotation = new CaRotation(
+      { clock, random, log: log.scope('identity'), auditor, runtime, authorities, exposure },
+      { directory: identityDirectory(config), name: config.daemonName },
+      identity.rotation,
+    );
+    await rotation.resume();
     let openApi: OpenApiDocument | null = null;
+    const authority = () => authorities.shown;
     const invites = new InviteDesk({ runtime, authority, random }, exposure, () => exposure.port('public'));
     const handlers = createHandlers({
       runtime,
       plugins: this.#plugins,
       invites,
-      loginQueue: new LoginQueue({ runtime, clock, random }, () => this.#fingerprints),
+      loginQueue: new LoginQueue({ runtime, clock, random }, () => authorities.fingerprints),
       trail: auditor.trail,
       logins: new LoginDesk({ access: runtime.access, random }),
       clock,
       config,
       ca: authority,
+      rotation,
       startedAt,
       pid: process.pid,
       isStopping: () => this.#stopping !== null,
@@ -189,7 +194,8 @@ export class Daemon {
       handlers,
       clock,
       log: log.scope('http'),
-      caPem: authority.certificatePem,
+      caPem: () => authorities.shown.certificatePem,
+      nextCa: () => authorities.nextForClients,
       joinPage: createJoinPage(),
       approvePage: createApprovePage(),
       metrics,
@@ -201,19 +207,20 @@ export class Daemon {
     });
     this.#router = router;
     await this.#openLocalSocket(router);
-    await this.#openPorts(identity, { runtime, router, auditor, exposure });
+    const doors = { clock, random, log, runtime, router, auditor, exposure, authorities, plugins: this.#plugins };
+    const ports = await openPorts({ ...doors, lifecycle }, config);
+    this.#quicPort = ports.quicPort;
+    this.#startTicker(ports, { runtime, exposure, rotation });
     await this.#openConsole(router);
     log.info('daemon started', { listeners: this.listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
   }
 
-  async #openRuntime({ authority }: DaemonIdentity): Promise<NodeRuntime> {
+  async #openRuntime(): Promise<NodeRuntime> {
     const { config } = this;
     const { clock, random, log } = this.#deps;
     const store = new FileStateStore({ clock, log: log.scope('state') }, { directory: config.stateDirectory });
     const { nodeCertificateMs: lifetimeMs } = config;
-    const issuer: CertificateIssuer = {
-      issueNode: (request) => authority.issueNode({ ...request, lifetimeMs, random }),
-    };
+    const issuer = this.#authorities.issuer({ lifetimeMs, random });
     const runtime = await NodeRuntime.open(
       { store, clock, random, log: log.scope('runtime'), issuer },
       {
@@ -251,72 +258,37 @@ export class Daemon {
     this.#localListeners.push({ purpose: 'local', url: `unix:${config.socketPath}` });
   }
 
-  #loadIdentity(config: DaemonConfig): Promise<DaemonIdentity> {
-    return loadOrCreateDaemonIdentity(join(config.stateDirectory, 'identity'), {
+  /** Reads it from disk, or makes and renews what has to be. */
+  async #loadIdentity(config: DaemonConfig): Promise<DaemonIdentity> {
+    const identity = await loadOrCreateDaemonIdentity(identityDirectory(config), {
       hosts: certificateHosts(config),
       name: config.daemonName,
       now: this.#deps.clock.now(),
       random: this.#deps.random,
     });
+    this.#authorities.set(identity);
+    return identity;
   }
 
-  #createExposure(identity: DaemonIdentity): Exposure {
-    const { authority } = identity;
+  #createExposure(): Exposure {
     const log = this.#deps.log.scope('identity');
-    const issue = async (config: DaemonConfig) => withAuthority(await this.#loadIdentity(config));
-    const onCertificate = ({ certificatePem }: ServerCertificate) => {
-      this.#fingerprints = fingerprintsOf(authority.spkiSha256, certificatePem);
+    const issue = async (config: DaemonConfig) => {
+      await this.#loadIdentity(config);
+      return this.#authorities.server;
     };
     const onRenewed = () => log.info('the server certificate was renewed');
     const onRenewalFailed = (err: unknown) => log.warn('the server certificate could not be renewed', { err });
-    const deps = { issue, onCertificate, onRenewed, onRenewalFailed };
-    return (this.#exposure = new Exposure(deps, this.config, withAuthority(identity)));
+    const deps = { issue, onRenewed, onRenewalFailed };
+    return (this.#exposure = new Exposure(deps, this.config, this.#authorities.server));
   }
 
-  async #openPorts(identity: DaemonIdentity, parts: ServingParts): Promise<void> {
-    const { runtime, router, auditor, exposure } = parts;
-    const { config } = this;
-    const { clock, random, log } = this.#deps;
-    const { authority } = identity;
-    const server = withAuthority(identity);
-    this.#fingerprints = fingerprintsOf(authority.spkiSha256, server.certificatePem);
-    const daemon = { name: config.daemonName, version: config.version };
-    const desk = new PairingDesk({ runtime, clock, random }, () => this.#fingerprints);
-    const trust = {
-      trustBundle: [authority.certificatePem],
-      nodeEndpoints: () => advertisedHosts(exposure).map((host) => toAuthority(host, exposure.port('node-rpc'))),
-    };
-    const renewals = new RenewalDesk({ runtime, auditor, clock }, trust, () => this.#fingerprints);
-    const publicPort = new PublicPort(
-      { clock, log: log.scope('pairing'), router, desk, renewals, auditor, runtime },
-      server,
-      { ...daemon, ...trust },
-      () => exposure.hostNames,
-    );
-    this.#lifecycle.add('public port', () => publicPort.close());
-    const nodePort = new NodePort(
-      { clock, log: log.scope('node'), plugins: this.#plugins, runtime, renewals },
-      { ...server, clientCaPem: authority.certificatePem },
-      daemon,
-    );
-    this.#lifecycle.add('node port', () => nodePort.close());
-    const quicPort = new QuicPort(
-      { clock, random, log: log.scope('quic'), plugins: this.#plugins, runtime },
-      { ...server, clientCaPem: authority.certificatePem },
-      { daemon, quic: config.quic },
-    );
-    this.#quicPort = quicPort;
-    this.#lifecycle.add('QUIC port', () => quicPort.close());
-    await exposure.open('public', publicPort.front, config.port, '--port');
-    await exposure.open('node-rpc', withQuic(nodePort.front, quicPort), config.nodePort, '--node-port');
+  #startTicker(ports: OpenPorts, parts: { runtime: NodeRuntime; exposure: Exposure; rotation: CaRotation }): void {
+    const { runtime, exposure, rotation } = parts;
+    const { clock, log } = this.#deps;
     const stopTicker = startTicker({ clock, log }, async () => {
-      const serving = this.#stopping === null && runtime.storeStatus().accepting;
-      publicPort.health.setServing(serving);
-      nodePort.health.setServing(serving);
-      desk.sweep();
-      nodePort.devices.closeExpired(clock.now());
-      quicPort.closeExpired(clock.now());
+      ports.look(this.#stopping === null && runtime.storeStatus().accepting);
       await exposure.renewWhenDue(clock.monotonic());
+      await rotation.look();
       await runtime.tick();
     });
     this.#lifecycle.add('ticker', stopTicker);
@@ -370,18 +342,6 @@ export class Daemon {
   }
 }
 
-interface ServingParts {
-  readonly runtime: NodeRuntime;
-  readonly router: Router;
-  readonly auditor: Auditor;
-  readonly exposure: Exposure;
-}
-
-/** Leaf and CA: a joining node compares the CA with the fingerprint in its link before it sends anything. */
-function withAuthority({ authority, server }: DaemonIdentity): ServerCertificate {
-  return { ...server, certificatePem: `${server.certificatePem.trimEnd()}\n${authority.certificatePem}` };
-}
-
-function fingerprintsOf(caSpkiSha256: string, serverPem: string): DaemonFingerprints {
-  return { caSpkiSha256, serverCertificateSha256: readCertificate(serverPem).fingerprint };
+function identityDirectory({ stateDirectory }: DaemonConfig): string {
+  return join(stateDirectory, 'identity');
 }

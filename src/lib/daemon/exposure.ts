@@ -23,13 +23,13 @@ const LOOK_AGAIN_MS = 60_000;
 export interface ServerCertificate {
   readonly keyPem: string;
   readonly certificatePem: string;
+  /** Whose certificates the node port lets in; PEM. */
+  readonly clientCaPem: string;
 }
 
 export interface ExposureDeps {
   /** The certificate for these names, renewed when they differ from what it has. */
   readonly issue: (config: DaemonConfig) => Promise<ServerCertificate>;
-  /** Told before new connections see it. */
-  readonly onCertificate: (server: ServerCertificate) => void;
   readonly onRenewed: () => void;
   readonly onRenewalFailed: (error: unknown) => void;
 }
@@ -124,6 +124,13 @@ export class Exposure {
     return this.#moving.then(() => undefined);
   }
 
+  /** Reads the identity anew and shows it: the CA has changed. Throws what `issue` throws; what is shown goes on being shown then. */
+  refresh(): Promise<void> {
+    const shown = this.#moving.then(async () => this.#show(await this.#deps.issue(this.#config)));
+    this.#moving = shown.catch(() => undefined);
+    return shown;
+  }
+
   async #move(words: readonly string[]): Promise<boolean> {
     const before = this.#config;
     const after = withListen(before, resolveListen(words));
@@ -159,7 +166,6 @@ export class Exposure {
 
   #show(server: ServerCertificate): void {
     this.#shown = server.certificatePem;
-    this.#deps.onCertificate(server);
     for (const { front } of this.#doors) front.renew(server);
   }
 

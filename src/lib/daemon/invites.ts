@@ -19,7 +19,8 @@ const MAX_DERIVATIONS = 4;
 
 export interface InviteDeskDeps {
   readonly runtime: Pick<NodeRuntime, 'invites'>;
-  readonly authority: Pick<Authority, 'spki' | 'spkiSha256' | 'fingerprint'>;
+  /** The one that is shown now. */
+  readonly authority: () => Pick<Authority, 'spki' | 'spkiSha256' | 'fingerprint'>;
   readonly random: Random;
 }
 
@@ -38,7 +39,8 @@ export class InviteDesk {
 
   /** Durable when it resolves. Throws NAME_TAKEN, REQUEST_INVALID (address, uses), RATE_LIMITED, and of a node to be replaced NODE_NOT_FOUND, NODE_AMBIGUOUS and REPLACED_NODE_ONLINE. */
   async create(caller: Caller, body: ParsedBody<'invites.create'>): Promise<NewInviteView> {
-    const { runtime, authority, random } = this.#deps;
+    const { runtime, random } = this.#deps;
+    const authority = this.#deps.authority();
     const addresses = advertisedHosts(this.#config).map((host) => ({ host, port: this.#publicPort() }));
     const target = body.address === undefined ? addresses[0] : parseAddress(body.address);
     if (target === undefined) throw new PalyraError('INTERNAL');
@@ -56,6 +58,7 @@ export class InviteDesk {
       ephemeralMs: body.ephemeralMs,
       replace: body.replace,
       evenOnline: body.replaceOnline,
+      authority: authority.spkiSha256,
     });
     return {
       ...runtime.invites.view(record.id),

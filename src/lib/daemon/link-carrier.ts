@@ -29,6 +29,7 @@ export function closeError(reason: CloseReason): PalyraError | null {
 /** Close to what goes on the wire: only offers and welcomes have a size worth counting. */
 export function approximateBytes(message: DownMessage): number {
   if (message.kind === 'offer') return 256 + Buffer.byteLength(message.inputJson);
+  if (message.kind === 'trust_bundle') return 128 + message.certificates.join('').length;
   if (message.kind !== 'welcome') return 128;
   const { keep, drop, wantResults, cancel } = message;
   return 128 + 40 * (keep.length + drop.length + wantResults.length + cancel.length);

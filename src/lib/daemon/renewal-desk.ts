@@ -26,7 +26,7 @@ export interface RenewalDeskDeps {
 
 /** What every machine is told with its certificate. */
 export interface TrustFacts {
-  readonly trustBundle: readonly string[];
+  trustBundle(): readonly string[];
   nodeEndpoints(): readonly string[];
 }
 
@@ -118,7 +118,7 @@ export class RenewalDesk {
     });
     return {
       certificate: certificate.certificatePem,
-      trustBundle: [...this.#trust.trustBundle],
+      trustBundle: [...this.#trust.trustBundle()],
       nodeEndpoints: [...this.#trust.nodeEndpoints()],
     };
   }

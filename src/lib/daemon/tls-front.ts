@@ -115,8 +115,9 @@ export class TlsFront {
   }
 
   /** New connections are shown this certificate; open ones keep theirs. PEM. */
-  renew(server: { readonly keyPem: string; readonly certificatePem: string }): void {
-    const { clientCaPem } = this.#options;
+  renew(server: { readonly keyPem: string; readonly certificatePem: string; readonly clientCaPem: string }): void {
+    // A door for everybody asks for no certificate.
+    const clientCaPem = this.#options.clientCaPem === undefined ? undefined : server.clientCaPem;
     this.#tls.setSecureContext({
       key: server.keyPem,
       cert: server.certificatePem,

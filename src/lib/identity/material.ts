@@ -1,8 +1,8 @@
 /**
  * Identities on disk: the daemon's `ca.key ca.crt server.key server.crt`, the node's `device.key identity.json`. All 0600 in a 0700 directory.
  *
- * The authority is made once and never replaced: a missing or damaged part of it is an error, not a reason to make another, because every paired machine
- * trusts the old one. Everything below it is renewable and is renewed. A file is whole or absent at every moment, and files that belong together are
+ * The authority is made once and replaced only by a rotation (`rotation.ts`): a missing or damaged part of it is an error, not a reason to make another,
+ * because every paired machine trusts the old one. Everything below it is renewable and is renewed. A file is whole or absent at every moment, and files that belong together are
  * written in an order in which a crash leaves something this code repairs.
  */
 import { X509Certificate, type KeyObject } from 'node:crypto';
@@ -15,11 +15,24 @@ import { Authority, canonicalHosts, createAuthority, type ServerMaterial } from 
 import { readCertificate } from './certificate.js';
 import { createDeviceKey, exportKey, importKey } from './device-key.js';
 import { NEXT_KEY_FILE } from './device-keys.js';
+import {
+  readNextAuthority,
+  readRotation,
+  replaceAuthority,
+  type OnRotationStep,
+  type RotationRecord,
+} from './rotation.js';
 
+export type { RotationRecord } from './rotation.js';
 export { type NodeIdentity, readNodeIdentity, writeNodeIdentity } from './node-identity.js';
 
 export interface DaemonIdentity {
+  /** The one that signs the server certificate. */
   readonly authority: Authority;
+  /** The one that is to replace it, while both are accepted; it signs the certificates of nodes. */
+  readonly next: Authority | null;
+  /** The rotation that is under way, or the last one. */
+  readonly rotation: RotationRecord | null;
   readonly server: ServerMaterial;
   /** True when the authority was made just now. */
   readonly created: boolean;
@@ -32,6 +45,8 @@ export interface DaemonIdentityOptions {
   readonly name: string;
   readonly now: number;
   readonly random: Random;
+  /** A test crashes there. */
+  readonly onRotationStep?: OnRotationStep | undefined;
 }
 
 /**
@@ -44,10 +59,13 @@ export async function loadOrCreateDaemonIdentity(
   options: DaemonIdentityOptions,
 ): Promise<DaemonIdentity> {
   await ensurePrivateDirectory(directory);
+  const rotation = await readRotation(directory);
+  await replaceAuthority(directory, rotation, options.onRotationStep);
   const { authority, created } = await loadOrCreateAuthority(directory, options);
+  const next = rotation?.phase === 'overlap' ? await readNextAuthority(directory, rotation) : null;
   const server =
     (await readServer(directory, authority, options)) ?? (await writeServer(directory, authority.issueServer(options)));
-  return { authority, server, created };
+  return { authority, next, rotation, server, created };
 }
 
 async function loadOrCreateAuthority(

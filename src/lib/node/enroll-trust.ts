@@ -4,6 +4,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 
 import { PalyraError } from '../base/errors.js';
+import { MAX_AUTHORITIES } from '../base/link-limits.js';
 import { deviceIdOf } from '../identity/authority.js';
 import { readCertificate } from '../identity/certificate.js';
 import { caPin } from '../identity/codes.js';
@@ -59,10 +60,15 @@ export function toIdentity(
 ): NodeIdentity {
   const facts = readCertificate(material.certificate);
   const ca = new X509Certificate(daemon.caPem);
+  const others = readAuthorities(material.trustBundle).filter(
+    (pem) => new X509Certificate(pem).fingerprint256 !== ca.fingerprint256,
+  );
   const certificate = new X509Certificate(material.certificate);
+  // While the daemon replaces its CA, the one that it shows says which other one signs.
+  const trustBundle = [daemon.caPem, ...others];
   const problem = !facts.spki.equals(own.spki)
     ? 'the certificate is for another key'
-    : !certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)
+    : !trustBundle.some((pem) => isMadeBy(certificate, pem))
       ? 'the certificate was made by another identity'
       : material.deviceId === '' || deviceIdOf(facts) !== material.deviceId
         ? 'the certificate names another device'
@@ -72,12 +78,11 @@ export function toIdentity(
   const nodeEndpoints = material.nodeEndpoints.filter((endpoint) => ENDPOINT.test(endpoint)).slice(0, MAX_ENDPOINTS);
   if (nodeEndpoints.length === 0)
     throw new PalyraError('MESSAGE_INVALID', { detail: 'the daemon names no address for its nodes' });
-  const others = material.trustBundle.filter((pem) => isOtherAuthority(pem, ca));
   return {
     deviceId: material.deviceId,
     name: material.name,
     certificatePem: material.certificate,
-    trustBundle: [daemon.caPem, ...others],
+    trustBundle,
     nodeEndpoints,
     daemonName: material.daemonName,
     publicEndpoint: own.publicEndpoint,
@@ -86,9 +91,6 @@ export function toIdentity(
     pairedAt: own.now,
   };
 }
-
-/** Of the trust bundle of a renewal; more are not taken. */
-const MAX_AUTHORITIES = 4;
 
 /**
  * Checks a renewed certificate and makes the identity of it. It came over a connection to a daemon that is trusted already, so what it lists is to be
@@ -104,14 +106,10 @@ export function toRenewedIdentity(
 ): NodeIdentity {
   const facts = readCertificate(answer.certificate);
   const certificate = new X509Certificate(answer.certificate);
-  const trustBundle = answer.trustBundle.filter(isAuthority).slice(0, MAX_AUTHORITIES);
-  const madeBy = (pem: string) => {
-    const ca = new X509Certificate(pem);
-    return certificate.checkIssued(ca) && certificate.verify(ca.publicKey);
-  };
+  const trustBundle = readAuthorities(answer.trustBundle);
   const problem = !facts.spki.equals(own.spki)
     ? 'the certificate is for another key'
-    : !trustBundle.some(madeBy)
+    : !trustBundle.some((pem) => isMadeBy(certificate, pem))
       ? 'the certificate was made by another identity'
       : deviceIdOf(facts) !== identity.deviceId
         ? 'the certificate names another device'
@@ -127,18 +125,19 @@ export function toRenewedIdentity(
   };
 }
 
+/** What there is of CAs in a trust bundle; more than these are not taken. */
+export function readAuthorities(bundle: readonly string[]): string[] {
+  return bundle.filter(isAuthority).slice(0, MAX_AUTHORITIES);
+}
+
+function isMadeBy(certificate: X509Certificate, caPem: string): boolean {
+  const ca = new X509Certificate(caPem);
+  return certificate.checkIssued(ca) && certificate.verify(ca.publicKey);
+}
+
 function isAuthority(pem: string): boolean {
   try {
     return new X509Certificate(pem).ca;
-  } catch {
-    return false;
-  }
-}
-
-function isOtherAuthority(pem: string, ca: X509Certificate): boolean {
-  try {
-    const candidate = new X509Certificate(pem);
-    return candidate.ca && candidate.fingerprint256 !== ca.fingerprint256;
   } catch {
     return false;
   }

@@ -191,7 +191,9 @@ async function intactIdentity(directory: string): Promise<NodeIdentity | null> {
 }
 
 function samePairing(identity: NodeIdentity, pin: string): NodeIdentity {
-  if (identity.caPin === pin) return identity;
+  // A daemon that has replaced its CA is the same one: this machine was told by it.
+  if (identity.caPin === pin || identity.trustBundle.some((pem) => caPin(readCertificate(pem).spki) === pin))
+    return identity;
   throw new PalyraError('NODE_ALREADY_PAIRED', {
     detail: `it belongs to ${identity.daemonName} (${identity.publicEndpoint})`,
   });

@@ -17,7 +17,7 @@ import { BUILTIN_PLUGIN, Catalog, type SourcedRegistration } from './capabilitie
 import { DEFAULT_ASK_TIMEOUT_MS, type NodeHostConfig } from './config.js';
 import { controlHandler } from './control-desk.js';
 import { serveHostStatus } from './control.js';
-import { readCredentials, type NodeCredentials } from './credentials.js';
+import type { NodeCredentials } from './credentials.js';
 import { Executor } from './executor.js';
 import { machineFacts } from './facts.js';
 import { Connector } from './link/connector.js';
@@ -33,8 +33,8 @@ import { nobodyToAsk, type Mediator } from './mediator.js';
 import { lockNode } from './node-lock.js';
 import { Outbox } from './outbox.js';
 import { NodePolicy } from './policy.js';
-import { renewCertificate } from './renew.js';
-import { RenewalSchedule } from './renewal-schedule.js';
+import { openRenewal } from './open-renewal.js';
+import type { RenewalSchedule } from './renewal-schedule.js';
 import { clearRevoked } from './revocation.js';
 import type { RoundDeps } from './round.js';
 import { StatusBoard, type HostStatus } from './status.js';
@@ -82,7 +82,7 @@ export async function assembleHost(
   if (deps.links === undefined) await assertTransportUsable(config.transport);
   await ensurePrivateDirectory(stateDirectory);
   lifecycle.add('lock', await lockNode(stateDirectory));
-  const renewal = await openRenewal(deps, config);
+  const renewal = await openRenewal({ clock, random, log: log.scope('identity') }, config);
   const { identity } = renewal.credentials;
   const connector = new Connector({ clock }, { proxy: config.proxy });
   assertWayUsable(connector, nodeEndpointsOf(identity), config.transport);
@@ -189,6 +189,7 @@ export async function assembleHost(
     renewal,
     worker,
     onRenewed: (listener) => renewal.onRenewed(listener),
+    onTrust: (certificates) => void renewal.trust(certificates),
     onOnline: (registered) => online(deps, config, registered, board, renewal),
     addresses,
     session: { clock, log: log.scope('link'), connect, worker, outbox },
@@ -211,24 +212,6 @@ function mediationDesk(deps: NodeHostDeps, config: NodeHostConfig, policy: NodeP
       timeoutMs: (capability) => timeoutMs[capability] ?? DEFAULT_ASK_TIMEOUT_MS,
       mayWait: (capability) => wait[capability] ?? false,
     },
-  );
-}
-
-async function openRenewal(deps: NodeHostDeps, config: NodeHostConfig): Promise<RenewalSchedule> {
-  const { stateDirectory, timings } = config;
-  const { clock, random, log } = deps;
-  const credentials = await readCredentials(stateDirectory);
-  if (credentials === null) throw new PalyraError('NODE_NOT_PAIRED');
-  const fixed = { stateDirectory, newKey: false, timeoutMs: timings.connectTimeoutMs, proxy: config.proxy };
-  return new RenewalSchedule(
-    {
-      clock,
-      random,
-      log: log.scope('identity'),
-      renew: async (how) => (await renewCertificate({ ...fixed, ...how }, { clock })).credentials,
-      read: () => readCredentials(stateDirectory).catch(() => null),
-    },
-    credentials,
   );
 }
 

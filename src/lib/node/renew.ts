@@ -7,7 +7,6 @@
  * accepts the old certificate for a while, and the key for as long as the pairing lasts.
  */
 import type { KeyObject } from 'node:crypto';
-import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
 import { WITHOUT_PROXY, type ProxySettings } from '../base/proxy.js';
@@ -25,6 +24,7 @@ import { DaemonAddresses, nodeEndpointsOf } from './addresses.js';
 import type { ChannelTrust } from './link/channel.js';
 import { Connector } from './link/connector.js';
 import { renewByKeyOver, rotateOver, type CallDeps, type RenewalAnswer } from './link/renewal-calls.js';
+import { renewalLock } from './trust-update.js';
 
 /** After each of these a crash is harmless; a test crashes there. */
 export type RenewalStep = 'key-written' | 'signed' | 'identity-written' | 'done';
@@ -58,7 +58,7 @@ export async function renewCertificate(
   deps: { readonly clock: Clock },
 ): Promise<RenewalOutcome> {
   const { stateDirectory, replacing } = options;
-  const lockDirectory = join(stateDirectory, 'renewal');
+  const lockDirectory = renewalLock(stateDirectory);
   await ensurePrivateDirectory(lockDirectory);
   const unlock = await acquireLock(lockDirectory);
   try {

@@ -10,6 +10,7 @@ import type { Log } from '../base/log.js';
 import { fullJitterDelayMs, type Random } from '../base/random.js';
 import { issuedAt, renewalDueAt } from '../identity/renewal.js';
 import type { NodeCredentials } from './credentials.js';
+import { isOfSigner, isSameBundle } from './trust-update.js';
 
 /** The longest time without a look at the clock and at the file. */
 const LOOK_EVERY_MS = 60_000;
@@ -18,6 +19,8 @@ const RETRY_BASE_MS = 5_000;
 const RETRY_CAP_MS = 3_600_000;
 const RETRY_FLOOR_MS = 1_000;
 const RETRY_SHARE = 30;
+/** A fleet that is told of another CA at once does not renew at once. */
+const SIGNER_SPREAD_MS = 1_000;
 
 export interface RenewalView {
   readonly notAfter: string;
@@ -36,6 +39,8 @@ export interface RenewalScheduleDeps {
     readonly byKey: boolean;
     readonly signal: AbortSignal;
   }) => Promise<NodeCredentials>;
+  /** Makes durable which CAs to trust. */
+  readonly trust: (certificates: readonly string[]) => Promise<NodeCredentials>;
   /** What is on disk now; null when it cannot be read or is gone. */
   readonly read: () => Promise<NodeCredentials | null>;
 }
@@ -82,6 +87,23 @@ export class RenewalSchedule {
   /** Looks now: the daemon can be reached again, or the machine woke up. */
   poke(): void {
     this.#wake.abort();
+  }
+
+  /** Trusts these CAs from the next connection on, and renews soon when the first of them did not make the certificate. Never rejects. */
+  async trust(certificates: readonly string[]): Promise<void> {
+    const { clock, random, log, trust } = this.#deps;
+    try {
+      if (!isSameBundle(this.#credentials.identity.trustBundle, certificates)) this.#take(await trust(certificates));
+    } catch (cause) {
+      const error = PalyraError.from(cause);
+      // A renewal that is under way brings them; otherwise they are told again with the next link.
+      log.warn('what the daemon says of its CAs could not be kept', { err: error });
+      return;
+    }
+    if (isOfSigner(this.#credentials)) return;
+    this.#dueAt = Math.min(this.#dueAt, clock.now() + random.fraction() * SIGNER_SPREAD_MS);
+    log.info('the CA of the daemon is being replaced: the certificate is renewed');
+    this.poke();
   }
 
   /** Until the signal aborts. Never rejects. */
@@ -133,8 +155,11 @@ export class RenewalSchedule {
   }
 
   #take(credentials: NodeCredentials): void {
-    if (credentials.certificate.fingerprint === this.#credentials.certificate.fingerprint) return;
+    const isSame = credentials.certificate.fingerprint === this.#credentials.certificate.fingerprint;
+    // The same objects as long as nothing is different: connections are made from them.
+    if (isSame && isSameBundle(credentials.identity.trustBundle, this.#credentials.identity.trustBundle)) return;
     this.#credentials = credentials;
+    if (isSame) return;
     this.#dueAt = renewalDueAt(credentials.certificate, this.#deps.random);
     this.#failures = 0;
     this.#problem = null;

@@ -35,6 +35,8 @@ export interface RoundDeps {
   readonly timings: NodeTimings;
   /** Told when a new certificate is there; returns what ends that. */
   readonly onRenewed: (listener: () => void) => () => void;
+  /** Told which CAs to trust from now on. */
+  readonly onTrust?: (certificates: readonly string[]) => void;
   /** Told of every link that is up. */
   readonly onOnline: (registered: Registered) => void;
 }
@@ -121,6 +123,7 @@ function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Tur
       mute: mute.signal,
       onHello: () => before?.mute.abort(),
       onOnline: online,
+      onTrust: (certificates) => deps.onTrust?.(certificates),
       onRoundTrip: (rttMs) => board.roundTrip(rttMs),
     },
   ).then((end) => {

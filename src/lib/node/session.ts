@@ -46,6 +46,8 @@ export interface SessionOptions {
   /** Called right before it says hello. */
   readonly onHello?: () => void;
   readonly onOnline: (registered: Registered) => void;
+  /** The daemon says which CAs to trust from now on. */
+  readonly onTrust?: (certificates: readonly string[]) => void;
   readonly onRoundTrip: (rttMs: number) => void;
 }
 
@@ -188,6 +190,9 @@ class Session {
         this.#end(
           verdictOn(new PalyraError('NODE_REVOKED', message.message === '' ? {} : { detail: message.message })),
         );
+        return;
+      case 'trust_bundle':
+        this.#options.onTrust?.(message.certificates);
         return;
       case 'superseded':
         this.#end(this.#superseded(message.bootId));

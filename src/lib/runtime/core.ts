@@ -60,6 +60,8 @@ export class RuntimeCore {
   readonly fatalListeners = new Set<(error: PalyraError) => void>();
   /** Adds to what is committed; see `repeats.ts`. */
   marker: (tx: Transaction) => void = () => undefined;
+  /** What every link is told after its welcome; null while the CA was never replaced. */
+  trustBundle: readonly string[] | null = null;
   readonly #committer: Committer;
   /** The link each message is meant for: the one open when it was decided, not one that takes over before it is released. */
   readonly #addressees = new WeakMap<object, OpenLink | null>();

@@ -31,6 +31,8 @@ export interface NewInvite {
   readonly purpose: string | null;
   readonly capabilities: readonly string[] | null;
   readonly ephemeralMs?: number | undefined;
+  /** The CA its link names. */
+  readonly authority?: string;
 }
 
 /** The node whose place the machine takes; `evenOnline`: also while that one is connected. */

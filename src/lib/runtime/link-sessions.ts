@@ -93,6 +93,9 @@ export async function openLink(
   core.mailbox.connect(tx, node.id, mailboxLink, hello, core.heartbeatMs);
   tx.events.push({ type: 'node.online', nodeId: node.id, name: node.name, address: caller.address });
   await core.commit(tx);
+  const { trustBundle } = core;
+  if (trustBundle !== null && core.links.get(node.id) === link)
+    sink.send({ kind: 'trust_bundle', certificates: trustBundle });
   return { receive: (message) => receive(core, link, message), closed: (reason) => closed(core, link, reason) };
 }
 

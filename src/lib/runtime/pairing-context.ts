@@ -11,6 +11,8 @@ export interface IssuedCertificate {
   readonly fingerprint: string;
   readonly notBefore: number;
   readonly notAfter: number;
+  /** SHA-256 of the SubjectPublicKeyInfo of the CA that made it. */
+  readonly issuer?: string;
 }
 
 /** Signs node certificates; `identity/authority.ts` behind a port. Must be synchronous: signing is part of the decision. */

@@ -254,6 +254,7 @@ function issue(
     notBefore: issued.notBefore,
     notAfter: issued.notAfter,
     acceptedUntil: null,
+    ...(issued.issuer === undefined ? {} : { issuer: issued.issuer }),
   };
   const known: NodeRecord | undefined = tx.tables.nodes.get(grant.deviceId);
   if (known !== undefined) {

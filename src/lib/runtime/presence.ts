@@ -57,7 +57,13 @@ export function presenceOf(
     return { presence: 'offline', reason: 'lost', since: node.lastSeenAt };
   }
   const until = renewableUntil(node);
-  if (until < now.wall) return { presence: 'expired', reason: null, since: until - RENEWAL_GRACE_MS };
+  if (until < now.wall)
+    return {
+      presence: 'expired',
+      reason: null,
+      // Without any certificate there is no time to tell: the CA that made them is no more.
+      since: node.certificates.length === 0 ? node.lastSeenAt : until - RENEWAL_GRACE_MS,
+    };
   if (node.connectedAt === null) return { presence: 'never-seen', reason: null, since: node.pairedAt };
   return node.disconnectReason === 'stopped'
     ? { presence: 'offline', reason: 'stopped', since: node.disconnectedAt }

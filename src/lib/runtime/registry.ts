@@ -151,8 +151,11 @@ export class Registry {
 
   /** The newest certificate is in use: the ones it replaced are no longer accepted. */
   used(tx: Transaction, node: NodeRecord, serial: string): NodeRecord {
-    if (node.certificates.length < 2 || node.certificates.at(-1)!.serial !== serial) return node;
-    return tx.set('nodes', node.id, { certificates: node.certificates.slice(-1) });
+    const newest = node.certificates.at(-1);
+    if (newest?.serial !== serial) return node;
+    const isTold = newest.used === true || newest.issuer === undefined;
+    if (node.certificates.length < 2 && isTold) return node;
+    return tx.set('nodes', node.id, { certificates: [isTold ? newest : { ...newest, used: true }] });
   }
 
   /** Writes what the machine reports about itself, when it differs. Name, labels, purpose and grants are not its to change. */

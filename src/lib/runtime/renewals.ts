@@ -58,6 +58,10 @@ export class Renewals {
     if (node.keyFingerprint !== keyFingerprint) {
       throw new PalyraError('PAIRING_PROOF_INVALID', { detail: 'the device is known by another key' });
     }
+    if (node.certificates.length === 0) {
+      const detail = 'it was made by a CA that the daemon no longer has (palyra daemon rotate-ca --force)';
+      throw new PalyraError('CERTIFICATE_EXPIRED', { detail });
+    }
     const until = renewableUntil(node);
     if (until < core.now().wall) {
       const detail = `it could be renewed until ${new Date(until).toISOString()}`;
@@ -79,8 +83,9 @@ export class Renewals {
   async #issue(tx: Transaction, node: NodeRecord, key: DeviceKey): Promise<Renewed> {
     const core = this.#core;
     const certificate = core.deps.issuer.issueNode({ deviceId: node.id, spki: key.spki, now: tx.now.wall });
-    const { serial, fingerprint, notBefore, notAfter } = certificate;
-    const record = { serial, fingerprint, notBefore, notAfter, acceptedUntil: null };
+    const { serial, fingerprint, notBefore, notAfter, issuer } = certificate;
+    const by = issuer === undefined ? {} : { issuer };
+    const record = { serial, fingerprint, notBefore, notAfter, acceptedUntil: null, ...by };
     core.registry.renew(tx, node, record, key.keyFingerprint);
     tx.events.push({ type: 'node.renewed', nodeId: node.id, name: node.name });
     await core.commit(tx);

@@ -6,6 +6,7 @@
  */
 import { monotonicFactory } from 'ulid';
 import { Access } from './access.js';
+import { Authorities } from './authorities.js';
 import { callerName, credentialOf } from './caller-name.js';
 import { Approvals } from './approvals.js';
 import { RuntimeCore } from './core.js';
@@ -56,6 +57,8 @@ export class NodeRuntime {
   readonly trust: Trust;
   /** New certificates for paired machines. */
   readonly renewals: Renewals;
+  /** Who has what of the daemon's CA while it is replaced. */
+  readonly authorities: Authorities;
   /** Every device in one list, with what can be done about it. */
   readonly inventory: Inventory;
   /** Requests with a key, over restarts. */
@@ -82,6 +85,7 @@ export class NodeRuntime {
     this.access = new Access(core);
     this.trust = new Trust(core);
     this.renewals = new Renewals(core);
+    this.authorities = new Authorities(core);
     this.inventory = new Inventory(core);
     this.repeats = new Repeats(core);
     this.#upkeep = new Upkeep(core, this.access, this.repeats);
@@ -338,6 +342,7 @@ export class NodeRuntime {
   }
 }
 
+export type { Holding } from './authorities.js';
 export type { WaitOptions } from './waiters.js';
 export type { RuntimeDeps, RuntimeOptions } from './core.js';
 export type { LinkSession } from './link-sessions.js';

@@ -3,6 +3,7 @@ import { PalyraError } from '../../base/errors.js';
 import type { ProxySettings } from '../../base/proxy.js';
 import type { ControlPlaneClient } from '../../client/control-plane-client.js';
 import { runningDaemon } from '../daemon-control.js';
+import { rotationUnderWay } from '../rotation-report.js';
 import type { Check, Finding } from './check.js';
 import type { PairingFacts } from './pairing-facts.js';
 import { askDaemon, type RemoteAnswer } from './remote-daemon.js';
@@ -41,6 +42,14 @@ export function daemonChecks({ client, version, pairing, proxy }: DaemonFacts): 
             status: 'warn',
             detail: `the daemon that runs is ${status.version}, installed is ${version}`,
             fix: 'palyra daemon restart',
+          };
+        }
+        const rotation = rotationUnderWay(status.rotation);
+        if (rotation !== null) {
+          return {
+            status: 'warn',
+            detail: `the CA of the daemon is being replaced: ${rotation}`,
+            fix: 'Bring the missing nodes online, or go on without them: palyra daemon rotate-ca --force',
           };
         }
         return { status: 'pass', detail: `the daemon here runs (pid ${status.pid}, ${status.version})` };

@@ -55,7 +55,7 @@ export interface DaemonFacts {
   readonly name: string;
   readonly version: string;
   /** PEM of every CA to trust. */
-  readonly trustBundle: readonly string[];
+  trustBundle(): readonly string[];
   /** `host:port` of the node port, best first; asked when needed. */
   nodeEndpoints(): readonly string[];
 }
@@ -193,7 +193,7 @@ export class PairingService {
       deviceId: approval.nodeId,
       name: node.name,
       certificate: approval.certificate,
-      trustBundle: [...this.#daemon.trustBundle],
+      trustBundle: [...this.#daemon.trustBundle()],
       nodeEndpoints: [...this.#daemon.nodeEndpoints()],
       grantedCapabilities: capabilities.filter(({ granted }) => granted).map(({ name }) => name),
       daemonName: this.#daemon.name,

@@ -176,7 +176,7 @@ function whoAmI(
 }
 
 function identityOf({ config, ca }: Deps): Pick<WhoAmI, 'daemon'> {
-  const caFingerprint = `sha256:${ca.fingerprint}`;
+  const caFingerprint = `sha256:${ca().fingerprint}`;
   return { daemon: { name: config.daemonName, version: config.version, caFingerprint, contract: CONTRACT } };
 }
 

@@ -1,5 +1,6 @@
 /** Handlers of the inventory and of trust. What may be done with a device is cut to what its reader may do. */
 import type { Caller } from '../../base/model.js';
+import { callerName } from '../../runtime/caller-name.js';
 import type { InventoryRow } from '../../runtime/inventory.js';
 import { formatPosition } from '../../wire/http/event-stream.js';
 import { ROUTES, type RouteId } from '../../wire/http/routes.js';
@@ -8,6 +9,8 @@ import type { HandlerDeps, Handlers } from './handlers.js';
 
 type FleetRouteId =
   | 'daemon.expose'
+  | 'daemon.rotation'
+  | 'daemon.rotateCa'
   | 'inventory.list'
   | 'inventory.show'
   | 'nodes.revoke'
@@ -15,7 +18,7 @@ type FleetRouteId =
   | 'nodes.prune'
   | 'nodes.grants';
 
-export type FleetDeps = Pick<HandlerDeps, 'runtime' | 'exposure' | 'listeners'>;
+export type FleetDeps = Pick<HandlerDeps, 'runtime' | 'exposure' | 'listeners' | 'rotation'>;
 
 /** The route behind each action. */
 const ROUTE_OF: Readonly<Record<InventoryRow['actions'][number], RouteId>> = {
@@ -31,7 +34,7 @@ const ROUTE_OF: Readonly<Record<InventoryRow['actions'][number], RouteId>> = {
   reject: 'approvals.reject',
 };
 
-export function fleetHandlers({ runtime, exposure, listeners }: FleetDeps): Pick<Handlers, FleetRouteId> {
+export function fleetHandlers({ runtime, exposure, listeners, rotation }: FleetDeps): Pick<Handlers, FleetRouteId> {
   const position = () => formatPosition({ boot: runtime.bootEpoch, seq: runtime.events.seq });
   return {
     'inventory.list': async ({ caller, query }) => {
@@ -47,6 +50,13 @@ export function fleetHandlers({ runtime, exposure, listeners }: FleetDeps): Pick
       // Whoever asked over an address that goes away still gets the answer.
       if (changed) afterAnswer(() => exposure.dropClosed());
       return { changed, listen: listeners() };
+    },
+    'daemon.rotation': async () => ({ rotation: rotation.view() }),
+    'daemon.rotateCa': async ({ caller, body, note }) => {
+      note({ forced: String(body.force), keepMs: body.keepMs });
+      const changed = await rotation.begin(callerName(caller), body);
+      note({ changed: String(changed) });
+      return { changed, rotation: rotation.view() };
     },
     'nodes.revoke': async ({ caller, param, note }) => {
       const answer = await runtime.trust.revoke(caller, param('node'));

@@ -23,6 +23,7 @@ import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { Exposure } from '../exposure.js';
 import type { AuditLog } from '../audit-log.js';
+import type { CaRotation } from '../ca-rotation.js';
 import type { NodePlugins } from '../node-plugins.js';
 import type { InviteDesk } from '../invites.js';
 import { assertScope, hasScope } from '../policy.js';
@@ -89,7 +90,8 @@ export interface HandlerDeps {
   readonly logins: LoginDesk;
   readonly clock: Clock;
   readonly config: DaemonConfig;
-  readonly ca: { readonly fingerprint: string; readonly notAfter: number };
+  readonly ca: () => { readonly fingerprint: string; readonly notAfter: number };
+  readonly rotation: Pick<CaRotation, 'view' | 'begin'>;
   readonly startedAt: number;
   readonly pid: number;
   readonly isStopping: () => boolean;
@@ -114,7 +116,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         startedAt: timestamp(deps.startedAt),
         owner: config.ownerName,
         listen: deps.listeners(),
-        ca: { fingerprint: `sha256:${deps.ca.fingerprint}`, notAfter: timestamp(deps.ca.notAfter) },
+        ca: { fingerprint: `sha256:${deps.ca().fingerprint}`, notAfter: timestamp(deps.ca().notAfter) },
+        rotation: deps.rotation.view(),
         ...runtime.summary(),
         plugins: { failed: deps.plugins.all((nodeId) => runtime.nodeName(nodeId)) },
         storage: deps.storage(),

@@ -14,6 +14,7 @@ import { toProblem } from '../../wire/http/problem.js';
 import {
   CONTRACT,
   CONTRACT_HEADER,
+  NEXT_CA_HEADER,
   PROBLEM_JSON,
   ROUTES,
   takesKey,
@@ -48,7 +49,9 @@ export interface RouterDeps {
   readonly handlers: Handlers;
   readonly clock: Clock;
   readonly log: Log;
-  readonly caPem: string;
+  readonly caPem: () => string;
+  /** The CA that takes over soon, base64 of its DER: whoever trusts the present one is told over a connection it authenticates. */
+  readonly nextCa: () => string | null;
   readonly joinPage: Page;
   readonly approvePage: Page;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
@@ -110,6 +113,8 @@ export class Router {
   async fetch(request: Request, bindings: Env['Bindings']): Promise<Response> {
     const response = await this.#app.fetch(request, bindings);
     setCommonHeaders(response.headers, bindings.entry.secure);
+    const nextCa = bindings.entry.secure ? this.#deps.nextCa() : null;
+    if (nextCa !== null) response.headers.set(NEXT_CA_HEADER, nextCa);
     return response;
   }
 
@@ -163,7 +168,7 @@ export class Router {
   ): Promise<Response> {
     const { incoming, outgoing } = context.env;
     if (admission.refusal !== null) throw admission.refusal;
-    if (id === 'ca.show') return context.body(this.#deps.caPem, 200, { 'content-type': 'application/x-pem-file' });
+    if (id === 'ca.show') return context.body(this.#deps.caPem(), 200, { 'content-type': 'application/x-pem-file' });
     if (id === 'join.page' || id === 'approve.page') {
       const { body, contentSecurityPolicy } = id === 'join.page' ? this.#deps.joinPage : this.#deps.approvePage;
       return context.html(body, 200, { 'content-security-policy': contentSecurityPolicy });

@@ -111,8 +111,8 @@ export class QuicPort {
   }
 
   /** New connections see this certificate; open ones keep theirs. */
-  renew(server: { readonly keyPem: string; readonly certificatePem: string }): void {
-    this.#tls = { ...this.#tls, keyPem: server.keyPem, certificatePem: server.certificatePem };
+  renew(server: { readonly keyPem: string; readonly certificatePem: string; readonly clientCaPem: string }): void {
+    this.#tls = { keyPem: server.keyPem, certificatePem: server.certificatePem, caPem: server.clientCaPem };
     for (const each of this.#servers.values()) each.updateTls(this.#tls);
   }
 

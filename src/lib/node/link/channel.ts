@@ -165,7 +165,7 @@ function toLinkError(error: unknown, endpoint: string): PalyraError {
   const text = error instanceof Error ? error.message : String(error);
   if (WRONG_IDENTITY.test(text)) {
     return new PalyraError('DAEMON_IDENTITY_MISMATCH', {
-      detail: `another daemon answers at ${endpoint}`,
+      detail: `another daemon answers at ${endpoint}, or its CA was replaced without this machine; then: palyra node reset, and pair it again`,
       cause: error,
     });
   }

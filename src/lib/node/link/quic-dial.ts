@@ -112,7 +112,7 @@ export function toQuicLinkError(error: unknown, endpoint: string): PalyraError {
     return new PalyraError(reason, { cause: error });
   if (by === 'local' && (application === true ? code === WRONG_SERVER : OUR_ALERTS.has(Number(code))))
     return new PalyraError('DAEMON_IDENTITY_MISMATCH', {
-      detail: `another daemon answers at ${endpoint}`,
+      detail: `another daemon answers at ${endpoint}, or its CA was replaced without this machine; then: palyra node reset, and pair it again`,
       cause: error,
     });
   if (by === 'local' && application !== true && code === EXPIRED_ALERT) {

@@ -5,7 +5,7 @@
  * Says nothing about sense: whether an id exists, a fence matches or a state may follow another is decided in `runtime` and in the node's outbox.
  */
 import type { DownMessage, RejectCause, UpMessage } from '../../base/link-messages.js';
-import { MAX_DISPATCHES, PROGRESS_LIMITS } from '../../base/link-limits.js';
+import { MAX_AUTHORITIES, MAX_DISPATCHES, PROGRESS_LIMITS } from '../../base/link-limits.js';
 import { fromFence, fromOffer, fromResult, toFence, toId, toIdAndAttempt, toOffer, toResult } from './convert-run.js';
 import { fromHello, fromWelcome, toHello, toWelcome } from './convert-session.js';
 import { toChannel } from './convert-facts.js';
@@ -170,6 +170,13 @@ export function toDownMessage({ message }: DaemonMessage): DownMessage {
       return { kind: 'revoked', message: readText('revoked.message', message.revoked.message) };
     case 'superseded':
       return { kind: 'superseded', bootId: readLine('boot_id', message.superseded.bootId) };
+    case 'trustBundle': {
+      const { certificates } = message.trustBundle;
+      return {
+        kind: 'trust_bundle',
+        certificates: readList('trust_bundle', certificates, MAX_AUTHORITIES, (pem) => readText('certificate', pem)),
+      };
+    }
     case undefined:
       throw invalid('the message', 'is missing or of a kind this version does not know');
   }
@@ -199,5 +206,7 @@ function toPayload(message: DownMessage): NonNullable<DaemonMessage['message']> 
       return { $case: 'revoked', revoked: { message: writeText(message.message) } };
     case 'superseded':
       return { $case: 'superseded', superseded: { bootId: message.bootId } };
+    case 'trust_bundle':
+      return { $case: 'trustBundle', trustBundle: { certificates: message.certificates.map(writeText) } };
   }
 }

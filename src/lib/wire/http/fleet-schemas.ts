@@ -46,6 +46,28 @@ export const pruneCandidate = z.object({
   daemonDownMs: z.int(),
 });
 
+export const rotation = z.object({
+  phase: z.enum(['none', 'overlap', 'retiring', 'done']),
+  startedAt: timestamp.nullable(),
+  startedBy: z.string().nullable(),
+  /** The old CA stays at least until then; when it is forced, at most. */
+  keepUntil: timestamp.nullable(),
+  forced: z.boolean(),
+  endedAt: timestamp.nullable(),
+  /** The words of the CA that is shown, and of the one that takes over. */
+  ca: z.string(),
+  nextCa: z.string().nullable(),
+  nodes: z.object({
+    holding: z.int(),
+    total: z.int(),
+    waiting: z.array(z.object({ name: z.string(), online: z.boolean() })),
+  }),
+  /** Open invites that end with the old CA; when it is over: that did. */
+  invites: z.int(),
+  /** Nodes that have to be paired again. */
+  leftBehind: z.array(z.string()),
+});
+
 const changedNode = z.object({ node: nodeView, changed: z.boolean() });
 
 const capabilityNames = z.array(z.string().max(64).regex(CAPABILITY_NAME)).max(256);
@@ -81,6 +103,17 @@ export const fleetSchemas = {
     /** `lan`, `loopback` or addresses of the daemon's machine. */
     body: z.strictObject({ listen: z.array(z.string().min(1).max(64)).min(1).max(16) }),
     answer: z.object({ changed: z.boolean(), listen: listeners }),
+  },
+  'daemon.rotation': { query: none, body: none, answer: z.object({ rotation }) },
+  'daemon.rotateCa': {
+    query: none,
+    body: z.strictObject({
+      /** Does not wait for nodes that are away. */
+      force: z.boolean().default(false),
+      /** The old one stays at least so long; up to a year. */
+      keepMs: z.int().min(0).max(31_536_000_000).default(0),
+    }),
+    answer: z.object({ changed: z.boolean(), rotation }),
   },
   'nodes.prune': {
     query: none,

@@ -238,6 +238,23 @@ export const ROUTES = routes({
     safe: false,
     summary: 'Moves the public and the node port to other addresses, live and for the next start',
   },
+  'daemon.rotation': {
+    method: 'GET',
+    path: '/v1/daemon/rotation',
+    access: 'viewer',
+    scope: 'daemon:read',
+    safe: true,
+    summary: 'How far the replacement of the CA is',
+  },
+  'daemon.rotateCa': {
+    method: 'POST',
+    path: '/v1/daemon/rotation',
+    access: 'owner',
+    scope: 'daemon:write',
+    safe: false,
+    waits: true,
+    summary: 'Begins to replace the CA, or ends the replacement without waiting',
+  },
   ...SESSION_ROUTES,
   healthz: {
     method: 'GET',
@@ -281,6 +298,8 @@ export type RouteId = keyof typeof ROUTES;
  */
 export const CONTRACT_HEADER = 'palyra-contract';
 export const CONTRACT = 1;
+/** The CA that takes over soon, base64 of its DER: with every answer over TLS while the CA is replaced. Worth as much as the connection it came over. */
+export const NEXT_CA_HEADER = 'palyra-next-ca';
 /** A mutation by a session cookie must carry the session's CSRF token here. */
 export const CSRF_HEADER = 'x-palyra-csrf';
 /** `__Host-`: Secure, Path=/, no Domain; a subdomain or plain HTTP cannot set it. Source: RFC 6265bis, section 4.1.3.2. */

@@ -6,7 +6,7 @@
  */
 import * as z from 'zod';
 import type { RouteId } from './routes.js';
-import { fleetSchemas } from './fleet-schemas.js';
+import { fleetSchemas, rotation } from './fleet-schemas.js';
 import {
   CAPABILITY_NAME,
   label,
@@ -114,6 +114,7 @@ export const daemonStatus = z.object({
   owner: z.string(),
   listen: listeners,
   ca: z.object({ fingerprint: z.string(), notAfter: timestamp }),
+  rotation,
   nodes: nodeSummary,
   approvals: z.object({ pending: z.int() }),
   dispatches: z.object({ open: z.int(), lastHour: z.int(), failedLastHour: z.int(), unknownLastHour: z.int() }),

@@ -6,6 +6,7 @@ import { invalid, readSchema } from '../../base/fields.js';
 import { CHANNELS } from '../../base/questions.js';
 import {
   INPUT_LIMITS,
+  MAX_AUTHORITIES,
   MAX_CREDIT,
   MAX_DESCRIPTORS,
   MAX_DISPATCHES,
@@ -119,6 +120,7 @@ export const downMessage: shape.Shape<DownMessage> = variants<DownMessage>({
   drain: object({ reason: text }),
   revoked: object({ message: text }),
   superseded: object({ bootId: words }),
+  trust_bundle: object({ certificates: list(text, MAX_AUTHORITIES) }),
 });
 
 const schema: shape.Shape<JsonSchema> = {

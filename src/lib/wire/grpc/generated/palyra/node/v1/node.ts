@@ -253,6 +253,7 @@ export interface DaemonMessage {
     | { $case: "drain"; drain: Drain }
     | { $case: "revoked"; revoked: Revoked }
     | { $case: "superseded"; superseded: Superseded }
+    | { $case: "trustBundle"; trustBundle: TrustBundle }
     | undefined;
 }
 
@@ -307,6 +308,12 @@ export interface Revoked {
 export interface Superseded {
   /** Boot id of the newer session. */
   bootId: string;
+}
+
+/** Sent after the welcome and whenever it changes, by a daemon whose CA was replaced, or is about to be. It takes the place of what the node trusts. */
+export interface TrustBundle {
+  /** PEM, every CA certificate to trust from now on. The first one signs the certificates of nodes: a node whose certificate is of another one renews it. */
+  certificates: string[];
 }
 
 function createBaseRotateDeviceCertificateRequest(): RotateDeviceCertificateRequest {
@@ -2274,6 +2281,9 @@ export const DaemonMessage: MessageFns<DaemonMessage> = {
       case "superseded":
         Superseded.encode(message.message.superseded, writer.uint32(74).fork()).join();
         break;
+      case "trustBundle":
+        TrustBundle.encode(message.message.trustBundle, writer.uint32(82).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2361,6 +2371,14 @@ export const DaemonMessage: MessageFns<DaemonMessage> = {
             }
 
             message.message = { $case: "superseded", superseded: Superseded.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.message = { $case: "trustBundle", trustBundle: TrustBundle.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -2936,6 +2954,52 @@ export const Superseded: MessageFns<Superseded> = {
             }
 
             message.bootId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTrustBundle(): TrustBundle {
+  return { certificates: [] };
+}
+
+export const TrustBundle: MessageFns<TrustBundle> = {
+  encode(message: TrustBundle, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.certificates) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrustBundle {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrustBundle();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificates.push(reader.string());
             continue;
           }
         }
