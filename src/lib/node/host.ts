@@ -19,6 +19,7 @@ import type { AskingChannel } from '../base/questions.js';
 import { skewWords } from '../base/time-words.js';
 import { fullJitterDelayMs, type Random } from '../base/random.js';
 import type { NodeFacts } from './capabilities/capability.js';
+import { AwayDiary } from './away.js';
 import { BUILTIN_PLUGIN, Catalog, type SourcedRegistration } from './capabilities/catalog.js';
 import { DEFAULT_ASK_TIMEOUT_MS, toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
 import { controlHandler } from './control-desk.js';
@@ -98,6 +99,7 @@ class Host implements NodeHost {
   /** Ends the loop without grace: the journal failed. */
   readonly #fatal = new AbortController();
   #board: StatusBoard | null = null;
+  readonly #away = new AwayDiary();
   /** Ends the wait for the next try. */
   #retryNow = new AbortController();
 
@@ -214,7 +216,8 @@ class Host implements NodeHost {
       wallMs: () => clock.now(),
     };
     const channels = () => desk?.channels();
-    const stopWatching = watchMachine({ clock }, (what) => {
+    const stopWatching = watchMachine({ clock }, (what, gap) => {
+      this.#away.noticed(gap);
       log.info('something happened to this machine; looking again', { what });
       renewal.poke();
       this.#retryNow.abort();
@@ -236,7 +239,7 @@ class Host implements NodeHost {
       onRenewed: (listener) => renewal.onRenewed(listener),
       onOnline: (registered) => this.#online(registered, board, renewal),
       session: { clock, log: log.scope('link'), connect, worker, outbox },
-      registration: () => ({ ...lasting, facts: machineFacts(version, catalog, policy, channels()) }),
+      registration: () => ({ ...lasting, away: this.#away.tell(), facts: machineFacts(version, catalog, policy, channels()) }),
       onFactsChanged: factsListener(policy, desk),
       board,
       chooser,
@@ -276,10 +279,10 @@ class Host implements NodeHost {
     );
   }
 
-  #online(registered: Registered, board: StatusBoard, renewal: RenewalSchedule): void {
+  #online({ daemonTimeMs = 0 }: Registered, board: StatusBoard, renewal: RenewalSchedule): void {
     const { clock, log } = this.#deps;
     void clearRevoked(this.#config.stateDirectory).catch(() => undefined);
-    const { daemonTimeMs = 0 } = registered;
+    this.#away.online();
     const words = daemonTimeMs === 0 ? null : skewWords(clock.now() - daemonTimeMs);
     board.clockIs(words);
     if (words !== null) log.warn(`the clock of this machine is ${words} the daemon's`);
@@ -304,6 +307,7 @@ class Host implements NodeHost {
     stop.addEventListener('abort', onStop, { once: true });
     while (!stop.aborted) {
       const end = await this.#round(parts, stop, attempts);
+      this.#away.ended(end.error);
       if (stop.aborted) break;
       if (end.verdict === 'final') {
         const revoked = end.error ?? new PalyraError('NODE_REVOKED');
