@@ -17,10 +17,11 @@ export class AwayDiary {
     this.#clockMs += clockMs;
   }
 
-  /** A link, or a try to have one, ended with this. The first says why it was lost; one that names a cause of its own says more. */
-  ended(error: PalyraError | null): void {
-    if (error === null) return;
-    if (this.#error === null || (isVague(this.#error) && !isVague(error))) this.#error = error;
+  /** A link, or a try to have one, ended so. The first says why it was lost; one that names a cause of its own says more. */
+  after<End extends { readonly error: PalyraError | null }>(end: End): End {
+    const { error } = end;
+    if (error !== null && (this.#error === null || (isVague(this.#error) && !isVague(error)))) this.#error = error;
+    return end;
   }
 
   /** What to tell in a hello; undefined when there is nothing. */

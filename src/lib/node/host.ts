@@ -214,6 +214,7 @@ class Host implements NodeHost {
       storeId: outbox.storeId,
       pluginFailures: [...pluginFailures, ...failures],
       wallMs: () => clock.now(),
+      away: () => this.#away.tell(),
     };
     const channels = () => desk?.channels();
     const stopWatching = watchMachine({ clock }, (what, gap) => {
@@ -239,7 +240,7 @@ class Host implements NodeHost {
       onRenewed: (listener) => renewal.onRenewed(listener),
       onOnline: (registered) => this.#online(registered, board, renewal),
       session: { clock, log: log.scope('link'), connect, worker, outbox },
-      registration: () => ({ ...lasting, away: this.#away.tell(), facts: machineFacts(version, catalog, policy, channels()) }),
+      registration: () => ({ ...lasting, facts: machineFacts(version, catalog, policy, channels()) }),
       onFactsChanged: factsListener(policy, desk),
       board,
       chooser,
@@ -306,8 +307,7 @@ class Host implements NodeHost {
     };
     stop.addEventListener('abort', onStop, { once: true });
     while (!stop.aborted) {
-      const end = await this.#round(parts, stop, attempts);
-      this.#away.ended(end.error);
+      const end = this.#away.after(await this.#round(parts, stop, attempts));
       if (stop.aborted) break;
       if (end.verdict === 'final') {
         const revoked = end.error ?? new PalyraError('NODE_REVOKED');

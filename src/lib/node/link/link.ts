@@ -22,7 +22,7 @@ export interface Registration {
   readonly storeId: string;
   readonly pluginFailures: readonly PluginFailure[];
   /** What it knows about why it was away; goes with the hello. */
-  readonly away?: Away | undefined;
+  readonly away?: () => Away | undefined;
   /** Wall time here, told to the daemon so that it can name a clock that is off. */
   readonly wallMs?: () => number;
 }
