@@ -109,6 +109,8 @@ describe('a network that fails', function () {
     assert.deepEqual([effect.starts, effect.ends], [1, 1], `${what}: the effect happened once`);
     assert.ok(backMs < BACK_WITHIN_MS, `${what}: back after ${backMs} ms`);
     assert.equal(node.child.exitCode, null, `${what}: it never ends for a network error`);
+    // A process that starves on a busy machine is silent for a moment more.
+    await eventually(async () => (await node.shown()).absences[0]?.to !== null, `${what}: it is back`);
     assertAbsence(await node.shown(), beganAt, `${what}`, shape.startsWith(FLAPPING));
     await oneSession(node);
     if (ALL) process.stdout.write(`      ${what}: answered ${backMs} ms after the healing\n`);
@@ -119,11 +121,14 @@ describe('a network that fails', function () {
       async () => {
         const { document } = await sandbox.json(['daemon', 'status']);
         if (document.nodes.online < 1) return false;
-        return node.transport === 'quic' ? document.quic.sessions === 1 : node.shim.live === 1;
+        // The daemon has one link of a node. A connection that was given up while it was made may stand beside it for a while, without a session.
+        return node.transport === 'quic' ? document.quic.sessions === 1 : node.shim.live >= 1 && node.shim.live <= 2;
       },
       `${node.name} has one live session`,
       20_000,
-    );
+    ).catch((error: Error) => {
+      throw new Error(`${error.message}: ${node.shim.connections}; ${node.states.slice(-8).join(' ')}`);
+    });
 
   for (const [shapeIndex, shape] of Object.keys(SHAPES).entries()) {
     if (!STEPS.some((_, step) => chosen(shapeIndex, step, 0))) continue;

@@ -64,6 +64,14 @@ export class NetShim {
     return [...this.#pairs].filter(({ near, far }) => !near.destroyed && !far.destroyed).length;
   }
 
+  /** For the message of a failure: what each end of each connection is. */
+  get connections(): string {
+    const state = ({ destroyed, readyState }: Socket) => (destroyed ? 'gone' : readyState);
+    return [...this.#pairs]
+      .map(({ near, far, orphan }) => `${state(near)}-${state(far)}${orphan ? '!' : ''}`)
+      .join(' ');
+  }
+
   dark(...ways: readonly Direction[]): void {
     for (const way of ways) this.#dark[way] = true;
     this.#turn();

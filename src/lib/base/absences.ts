@@ -53,7 +53,7 @@ const WORDS: Readonly<Record<AbsenceReason, string>> = {
   restarted: 'its process ended without a goodbye and was started again',
   paused: 'the node did not run: its machine slept, or its process was paused',
   'daemon-away': 'the daemon was away',
-  clock: 'its clock was wrong',
+  clock: 'its clock and that of the daemon were too far apart',
   certificate: 'its certificate was not accepted until it was renewed',
   conflict: 'another process used its identity',
   incompatible: 'it asked to connect, but its version does not go with that of the daemon',

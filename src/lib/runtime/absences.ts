@@ -49,12 +49,13 @@ export function began(absences: readonly AbsenceRecord[], from: number, reason: 
 export function ended(absences: readonly AbsenceRecord[], how: Return): AbsenceRecord[] {
   const last = absences.at(-1);
   if (last === undefined || last.to !== null) return [...absences];
-  // A clock that was set back must not end it before it began.
-  const to = Math.max(last.from, how.wall);
-  const reason = reasonOf(last, to, how);
+  // The clock may have been set back since it began: then nobody knows when that was by this clock, but it was not later than now.
+  const to = how.wall;
+  const from = Math.min(last.from, to);
+  const reason = reasonOf({ ...last, from }, to, how);
   const said = how.away === undefined || how.away.message === '' ? null : how.away.message.slice(0, MAX_SAID);
   const told = reason === 'paused' || reason === 'daemon-away' || reason === 'stopped' ? null : said;
-  return [...absences.slice(0, -1), { ...last, to, reason, said: told }];
+  return [...absences.slice(0, -1), { ...last, from, to, reason, said: told }];
 }
 
 function reasonOf({ from, reason }: AbsenceRecord, to: number, how: Return): AbsenceReason {
