@@ -12,10 +12,13 @@ const RUNS = [
   { env: { PALYRA_QUIC_ECHOES: '1000', PALYRA_QUIC_OUTAGE_MS: '20000' }, file: 'test/e2e/quic.test.ts' },
   { env: { PALYRA_QUIC_ATTACK: '1' }, file: 'test/fault/quic-attack.test.ts' },
   { env: { PALYRA_CERTIFICATE_SECONDS: '600' }, file: 'test/e2e/certificate-campaign.test.ts' },
+  { env: { PALYRA_CHAOS: '1', PALYRA_CHAOS_ROUNDS: '3' }, file: 'test/e2e/chaos-network.test.ts' },
 ];
 
 const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
-for (const { env, file } of RUNS) {
+// npm run chaos: only the networks that fail.
+const only = process.argv[2] ?? '';
+for (const { env, file } of RUNS.filter((run) => run.file.includes(only))) {
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   console.log(`\n== ${settings.join(' ')} ${file}`);
   const { status } = spawnSync(process.execPath, [mocha, file], {

@@ -43,6 +43,7 @@ const listen = daemonStatus.shape.listen;
 const changed = z.boolean().describe('False when it was already so.');
 const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
 const { pluginFailure } = wire;
+const { absenceView } = await tsImport('../src/lib/wire/http/node-schemas.ts', import.meta.url);
 const plugins = z.object({ loaded: z.int(), failed: z.array(pluginFailure) });
 const fleetPlugins = z.object({
   loaded: z.int().describe('Installed on this machine and without a known problem.'),
@@ -238,6 +239,7 @@ const DOCUMENTS = {
     node: nodeView.extend({
       capabilityDetails: z.array(capabilityView),
       recentDispatches: z.array(dispatchView),
+      absences: z.array(absenceView),
       pluginFailures: z.array(pluginFailure),
     }),
   },

@@ -29,19 +29,29 @@ const word = fc.string({ unit: fc.constantFrom(...'abcdefxyz'.split('')), minLen
 const capabilityName = fc.array(word, { minLength: 1, maxLength: 4 }).map((words) => words.join('.'));
 const known = record({ id, attempt, state: fc.constantFrom('received', 'started', 'done'), alive: fc.boolean() });
 
+const FEW_YEARS_MS = 5 * 365 * 86_400_000;
+const away = record({
+  pausedMs: fc.nat({ max: FEW_YEARS_MS }),
+  clockMs: fc.integer({ min: -FEW_YEARS_MS, max: FEW_YEARS_MS }),
+  reason: fc.constantFrom('', 'DAEMON_UNREACHABLE', 'CLOCK_SKEW'),
+  message: text.map((words) => words.slice(0, 60)).filter(printable),
+});
+const hello = {
+  kind: fc.constant('hello' as const),
+  bootId: printableLine,
+  storeId: printableLine,
+  protocol: fc
+    .tuple(fc.integer({ min: 1, max: 99 }), fc.nat({ max: 99 }))
+    .map(([min, more]) => ({ min, max: min + more })),
+  version: printableLine,
+  credit: fc.integer({ min: 1, max: 16 }),
+  lastEpoch: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+  known: fc.array(known, { maxLength: 20 }),
+};
+
 export const upMessages: fc.Arbitrary<UpMessage> = fc.oneof(
-  record({
-    kind: fc.constant('hello' as const),
-    bootId: printableLine,
-    storeId: printableLine,
-    protocol: fc
-      .tuple(fc.integer({ min: 1, max: 99 }), fc.nat({ max: 99 }))
-      .map(([min, more]) => ({ min, max: min + more })),
-    version: printableLine,
-    credit: fc.integer({ min: 1, max: 16 }),
-    lastEpoch: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
-    known: fc.array(known, { maxLength: 20 }),
-  }) as fc.Arbitrary<UpMessage>,
+  record(hello) as fc.Arbitrary<UpMessage>,
+  record({ ...hello, away }) as fc.Arbitrary<UpMessage>,
   record({
     kind: fc.constant('heartbeat' as const),
     active: fc.array(record({ id, attempt }), { maxLength: 16 }),

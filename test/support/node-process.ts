@@ -1,15 +1,26 @@
-/** A node host in a process of its own, to be killed. Arguments: state directory, control socket, capability module. Prints each state on a line. */
+/**
+ * A node host in a process of its own, to be killed. Arguments: state directory, control socket, capability module, and if need be transport and timings as JSON.
+ * Prints each state on a line, with the error that it has.
+ */
 import { systemClock } from '../../src/lib/base/clock.js';
+import type { TransportMode } from '../../src/lib/base/model.js';
 import { PalyraError } from '../../src/lib/base/errors.js';
 import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { loadCapabilityModules } from '../../src/lib/node/capabilities/modules.js';
 import { createNodeHost } from '../../src/lib/node/host.js';
 
-const [stateDirectory = '', controlSocketPath = '', module = ''] = process.argv.slice(2);
+const [stateDirectory = '', controlSocketPath = '', module = '', transport = 'auto', timings = '{}'] =
+  process.argv.slice(2);
 const { registrations } = await loadCapabilityModules([module]);
 const host = createNodeHost(
-  { stateDirectory, controlSocketPath, version: '1.0.0', timings: { backoffBaseMs: 50, backoffCapMs: 200 } },
+  {
+    stateDirectory,
+    controlSocketPath,
+    version: '1.0.0',
+    transport: transport as TransportMode,
+    timings: { backoffBaseMs: 50, backoffCapMs: 200, ...(JSON.parse(timings) as object) },
+  },
   { clock: systemClock, random: systemRandom, log: silentLog, registrations },
 );
 const stop = new AbortController();

@@ -6,9 +6,10 @@ const UPTIME_MS = 1_000 * 86_400_000;
 
 export class SteppedClock implements Clock {
   #ahead = 0;
+  #wallAhead = 0;
 
   now(): number {
-    return systemClock.now() + this.#ahead;
+    return systemClock.now() + this.#ahead + this.#wallAhead;
   }
 
   monotonic(): number {
@@ -17,6 +18,11 @@ export class SteppedClock implements Clock {
 
   schedule(delayMs: number, action: () => void): () => void {
     return systemClock.schedule(delayMs, action);
+  }
+
+  /** Sets the wall clock only, to so much from the true time, as a person or a wrong time server does. */
+  set(offMs: number): void {
+    this.#wallAhead = offMs;
   }
 
   step(ms: number): void {

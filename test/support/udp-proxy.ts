@@ -5,6 +5,9 @@ import { systemRandom } from '../../src/lib/base/random.js';
 export interface PathQuality {
   /** Nothing passes. */
   dark: boolean;
+  /** Nothing passes towards the target, or from it. */
+  darkUp: boolean;
+  darkDown: boolean;
   /** 0 to 1. */
   loss: number;
   delayMs: number;
@@ -13,7 +16,7 @@ export interface PathQuality {
 }
 
 export class UdpProxy {
-  readonly quality: PathQuality = { dark: false, loss: 0, delayMs: 0, reorder: 0 };
+  readonly quality: PathQuality = { dark: false, darkUp: false, darkDown: false, loss: 0, delayMs: 0, reorder: 0 };
   readonly counts = { up: 0, down: 0, upBytes: 0, downBytes: 0, dropped: 0 };
   readonly #front: Socket;
   readonly #targetPort: number;
@@ -30,16 +33,19 @@ export class UdpProxy {
       this.counts.up += 1;
       this.counts.upBytes += bytes.length;
       const back = this.#towardsTarget(address, port);
-      this.#carry(() => back.send(bytes, this.#targetPort, '127.0.0.1'));
+      this.#carry(this.quality.darkUp, () => back.send(bytes, this.#targetPort, '127.0.0.1'));
     });
   }
 
   /** `port`: the number to listen on, e.g. that of a TCP proxy. */
-  static async start(targetPort: number, options: { port?: number; random?: () => number } = {}): Promise<UdpProxy> {
+  static async start(
+    targetPort: number,
+    options: { port?: number; host?: string; random?: () => number } = {},
+  ): Promise<UdpProxy> {
     const front = createSocket('udp4');
     await new Promise<void>((resolve, reject) => {
       front.once('error', reject);
-      front.bind(options.port ?? 0, '127.0.0.1', resolve);
+      front.bind(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
     });
     return new UdpProxy(targetPort, front, options.random ?? (() => systemRandom.fraction()));
   }
@@ -51,6 +57,12 @@ export class UdpProxy {
   /** Clients that were seen. */
   get clients(): number {
     return this.#back.size;
+  }
+
+  /** The clients have other addresses from now on, as when a NAT forgets; what is sent to the old ones is lost. */
+  rebind(): void {
+    for (const socket of this.#back.values()) socket.close();
+    this.#back.clear();
   }
 
   close(): void {
@@ -69,15 +81,15 @@ export class UdpProxy {
     back.on('message', (bytes) => {
       this.counts.down += 1;
       this.counts.downBytes += bytes.length;
-      this.#carry(() => this.#front.send(bytes, port, address));
+      this.#carry(this.quality.darkDown, () => this.#front.send(bytes, port, address));
     });
     this.#back.set(key, back);
     return back;
   }
 
-  #carry(send: () => void): void {
+  #carry(darkWay: boolean, send: () => void): void {
     const { dark, loss, delayMs, reorder } = this.quality;
-    if (dark || this.#random() < loss) {
+    if (dark || darkWay || this.#random() < loss) {
       this.counts.dropped += 1;
       return;
     }

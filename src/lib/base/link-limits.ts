@@ -17,6 +17,8 @@ export const MAX_CREDIT = 16;
 export const MAX_AUTHORITIES = 4;
 export const MAX_EXECUTION_MS = 3_600_000;
 export const MAX_PROTOCOL = 65_535;
+/** Of one absence and of one step of a clock: a hundred years. */
+export const MAX_AWAY_MS = 36_525 * 86_400_000;
 export const MAX_UINT32 = 2 ** 32 - 1;
 
 const CAPABILITY_NAME = /^[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*$/;

@@ -3,6 +3,7 @@
  * Every message about a dispatch carries its fencing token (id, attempt, epoch): anything that does not match is refused as stale.
  * "Up" is node to daemon, "down" is daemon to node.
  */
+import type { Away } from './absences.js';
 import type { DispatchError } from './model.js';
 import type { ChannelName } from './questions.js';
 
@@ -33,6 +34,8 @@ export interface Hello {
   /** Highest session epoch this node has seen; a daemon with a lower one was restored from an old backup. */
   readonly lastEpoch: number;
   readonly known: readonly KnownDispatch[];
+  /** What it knows about why it was away; absent when there is nothing to tell. */
+  readonly away?: Away;
 }
 
 export type ResultState = 'succeeded' | 'failed' | 'denied' | 'timed-out';

@@ -4,6 +4,7 @@
  * RFC 3339 strings in views; null means "never" or "not yet".
  */
 
+import type { AbsenceRecord } from './absences.js';
 import type { ChannelName } from './questions.js';
 
 /** JSON values, as they travel in capability inputs and outputs. */
@@ -131,6 +132,8 @@ export interface NodeRecord {
   readonly connectedAt: number | null;
   readonly disconnectedAt: number | null;
   readonly disconnectReason: 'stopped' | 'lost' | 'superseded' | 'daemon-stopped' | null;
+  /** When it was away, oldest first; absent in rows of older versions. See `runtime/absences.ts`. */
+  readonly absences?: readonly AbsenceRecord[];
 }
 
 /** What can carry a node's link: a gRPC stream, unary gRPC calls, QUIC. */

@@ -12,6 +12,7 @@ import type { AskingChannel } from '../base/questions.js';
 import type { Random } from '../base/random.js';
 import { skewWords } from '../base/time-words.js';
 import { DaemonAddresses, nodeEndpointsOf, type Reach } from './addresses.js';
+import { AwayDiary } from './away.js';
 import type { NodeFacts } from './capabilities/capability.js';
 import { BUILTIN_PLUGIN, Catalog, type SourcedRegistration } from './capabilities/catalog.js';
 import { DEFAULT_ASK_TIMEOUT_MS, type NodeHostConfig } from './config.js';
@@ -57,6 +58,7 @@ export interface NodeHostDeps {
 }
 
 export interface HostParts extends RoundDeps {
+  readonly away: AwayDiary;
   readonly renewal: RenewalSchedule;
   readonly worker: Worker;
 }
@@ -160,6 +162,7 @@ export async function assembleHost(
 
   const leaveOut = (endpoint: string) => leftOut(connector, endpoint);
   const connect = chosenLinks({ clock, chooser, leaveOut }, factories);
+  const away = new AwayDiary();
   const lasting = {
     deviceId: identity.deviceId,
     protocol: NODE_PROTOCOL,
@@ -167,9 +170,11 @@ export async function assembleHost(
     storeId: outbox.storeId,
     pluginFailures: [...pluginFailures, ...failures],
     wallMs: () => clock.now(),
+    away: () => away.tell(),
   };
   const channels = () => desk?.channels();
-  const stopWatching = watchMachine({ clock }, (what) => {
+  const stopWatching = watchMachine({ clock }, (what, gap) => {
+    away.noticed(gap);
     log.info('something happened to this machine; looking again', { what });
     renewal.poke();
     events.retryNow();
@@ -186,11 +191,15 @@ export async function assembleHost(
     log,
     credit,
     timings: config.timings,
+    away,
     renewal,
     worker,
     onRenewed: (listener) => renewal.onRenewed(listener),
     onTrust: (certificates) => void renewal.trust(certificates),
-    onOnline: (registered) => online(deps, config, registered, board, renewal),
+    onOnline: (registered) => {
+      away.online();
+      online(deps, config, registered, board, renewal);
+    },
     addresses,
     session: { clock, log: log.scope('link'), connect, worker, outbox },
     registration: () => ({ ...lasting, facts: machineFacts(version, catalog, policy, channels()) }),

@@ -45,7 +45,7 @@ export function createNodeHost(options: NodeHostOptions, deps: NodeHostDeps): No
 
 /** Never sooner than this: a daemon that accepts and drops at once is not to be hammered. */
 const MIN_RETRY_MS = 50;
-/** How often the daemon is asked by the key alone before a refused certificate is taken for the end. */
+/** How often the daemon is asked by the key alone before a refused certificate is taken for the end. A wrong clock passes. */
 const KEY_TRIES = 3;
 
 /** What a daemon says once and for all to who asks for a certificate. */
@@ -114,7 +114,7 @@ class Host implements NodeHost {
     };
     stop.addEventListener('abort', onStop, { once: true });
     while (!stop.aborted) {
-      const end = await this.#round(parts, stop, attempts);
+      const end = parts.away.after(await this.#round(parts, stop, attempts));
       if (stop.aborted) break;
       if (end.verdict === 'final') {
         const revoked = end.error ?? new PalyraError('NODE_REVOKED');
@@ -166,7 +166,7 @@ class Host implements NodeHost {
     // The answer to a renewal was lost, or this machine was away for long: the key still tells who it is.
     const failed = await this.#renewFirst(renewal, { byKey: true, signal: stop });
     if (failed === null) return { ...end, verdict: 'retry' };
-    return failed.verdict === 'retry' && attempts < KEY_TRIES ? failed : end;
+    return failed.verdict === 'retry' && (attempts < KEY_TRIES || failed.error?.reason === 'CLOCK_SKEW') ? failed : end;
   }
 
   /** Null when there is a new certificate. */

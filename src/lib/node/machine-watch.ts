@@ -8,6 +8,12 @@ import type { Clock } from '../base/clock.js';
 
 export type MachineChange = 'woke up' | 'network changed';
 
+/** For how long it did not run, and by how much more its clock went on; 0 for what is within the tolerance. */
+export interface MachineGap {
+  readonly pausedMs: number;
+  readonly clockMs: number;
+}
+
 const LOOK_EVERY_MS = 1_000;
 /** Timers come late by that much on a busy machine, and clocks are corrected in small steps. */
 const TOLERANCE_MS = 5_000;
@@ -21,7 +27,7 @@ export interface MachineWatchDeps {
 /** Returns what ends it. */
 export function watchMachine(
   { clock, interfaces = networkInterfaces }: MachineWatchDeps,
-  onChange: (what: MachineChange) => void,
+  onChange: (what: MachineChange, gap: MachineGap) => void,
 ): () => void {
   let wall = clock.now();
   let mono = clock.monotonic();
@@ -33,9 +39,14 @@ export function watchMachine(
     mono += passed.mono;
     const before = network;
     network = addressesOf(interfaces);
-    const late = passed.mono > LOOK_EVERY_MS + TOLERANCE_MS;
-    if (late || Math.abs(passed.wall - passed.mono) > TOLERANCE_MS) onChange('woke up');
-    else if (network !== before) onChange('network changed');
+    const lateMs = passed.mono - LOOK_EVERY_MS;
+    const aheadMs = passed.wall - passed.mono;
+    const gap = {
+      pausedMs: lateMs > TOLERANCE_MS ? lateMs : 0,
+      clockMs: Math.abs(aheadMs) > TOLERANCE_MS ? aheadMs : 0,
+    };
+    if (gap.pausedMs !== 0 || gap.clockMs !== 0) onChange('woke up', gap);
+    else if (network !== before) onChange('network changed', gap);
   };
   let cancel = clock.schedule(LOOK_EVERY_MS, look);
   return () => cancel();

@@ -151,7 +151,8 @@ class Session {
   #greet(): void {
     const { worker, outbox, clock } = this.#deps;
     const { credit, timings, endpoint } = this.#options;
-    const { bootId, storeId, protocol, facts } = this.#options.registration();
+    const { bootId, storeId, protocol, facts, ...registration } = this.#options.registration();
+    const away = registration.away?.();
     this.#options.onHello?.();
     this.#stopTimer = clock.schedule(timings.connectTimeoutMs, () => this.#end(verdictOn(silent(endpoint))));
     this.#stream = this.#link.open(
@@ -164,6 +165,7 @@ class Session {
         credit,
         lastEpoch: outbox.lastEpoch,
         known: worker.known(),
+        ...(away === undefined ? {} : { away }),
       },
       {
         message: (message) => this.#receive(message),

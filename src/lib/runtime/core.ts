@@ -4,6 +4,7 @@
  * begin() gives a transaction with the present time; the rules decide in it; commit() makes it durable and releases its effects in order. One timer stands on
  * the mailbox's earliest deadline; nothing is polled. Only `runtime/` uses this class.
  */
+import { Absences } from './absences.js';
 import { Committer } from './committer.js';
 import { Clones } from './clones.js';
 import type { Downtime } from './downtime.js';
@@ -52,6 +53,7 @@ export class RuntimeCore {
   readonly pending = new PendingRequests();
   readonly links = new Links();
   readonly clones = new Clones();
+  readonly absences = new Absences(this);
   readonly mailbox: Mailbox;
   readonly waiters: Waiters;
   readonly heartbeatMs: number;
@@ -180,6 +182,7 @@ export class RuntimeCore {
       const name = this.tables.nodes.get(nodeId)?.name ?? nodeId;
       link.sink.send({ kind: 'revoked', message: `"${name}" is no longer trusted by the daemon` });
       this.links.release(link);
+      this.absences.closed(nodeId, 'revoked', link.lastHeardAt, this.now());
       link.sink.close('revoked');
     }
     for (const listener of this.revokedListeners) listener(nodeId);

@@ -41,7 +41,7 @@ export async function registerNode(
   caller: DeviceCaller,
   report: NodeReport,
 ): Promise<RegisteredNode> {
-  const protocol = commonProtocol(report.protocol);
+  const protocol = accepted(core, caller, report.protocol);
   const tx = core.begin();
   const node = core.registry.register(tx, core.node(caller.nodeId), report.facts);
   reviewGrants(tx, core, node.id);
@@ -57,7 +57,7 @@ export async function openLink(
   hello: Hello,
   sink: LinkSink,
 ): Promise<LinkSession> {
-  commonProtocol(hello.protocol);
+  accepted(core, caller, hello.protocol);
   const tx = core.begin();
   const known = core.registry.authenticate(core.tables, caller.nodeId, caller.serial, tx.now.wall);
   const { bootId, storeId } = hello;
@@ -78,6 +78,7 @@ export async function openLink(
     saidGoodbye: false,
     rival: null,
   };
+  core.absences.opened(node, hello, core.links.get(node.id), tx.now);
   core.links.take(link);
   tx.setVolatile('nodes', node.id, {
     bootId: hello.bootId,
@@ -117,10 +118,19 @@ function closed(core: RuntimeCore, link: OpenLink, reason: 'stopped' | 'lost'): 
   if (node === undefined) return;
   const tx = core.begin();
   const why = link.saidGoodbye || reason === 'stopped' ? 'stopped' : 'lost';
-  tx.setVolatile('nodes', node.id, { disconnectedAt: tx.now.wall, disconnectReason: why });
+  core.absences.closed(node.id, why, link.lastHeardAt, tx.now);
   core.mailbox.disconnect(tx, link.nodeId);
   tx.events.push({ type: 'node.offline', nodeId: node.id, name: node.name, reason: why });
   core.commitInBackground(tx, 'the end of a link');
+}
+
+function accepted(core: RuntimeCore, { nodeId }: DeviceCaller, peer: { readonly min: number; readonly max: number }) {
+  try {
+    return commonProtocol(peer);
+  } catch (error) {
+    core.absences.refused(nodeId, error);
+    throw error;
+  }
 }
 
 function commonProtocol(peer: { readonly min: number; readonly max: number }): number {

@@ -5,6 +5,7 @@
  * are durable, and lets callers wait. It opens no socket, reads no file and has no clock of its own. All listeners see only this class.
  */
 import { monotonicFactory } from 'ulid';
+import type { AbsenceView } from '../base/absences.js';
 import { Access } from './access.js';
 import { Authorities } from './authorities.js';
 import { callerName, credentialOf } from './caller-name.js';
@@ -106,6 +107,7 @@ export class NodeRuntime {
       createdAt: row?.createdAt ?? tx.now.wall,
       ...downtimesAt(row, tx.now.wall),
     });
+    runtime.#core.absences.atStart(tx, row?.aliveAt);
     runtime.access.begin(tx);
     await runtime.#core.commit(tx);
     return runtime;
@@ -144,6 +146,7 @@ export class NodeRuntime {
     node: NodeView;
     capabilities: (CapabilityDescriptor & { granted: boolean })[];
     recentDispatches: DispatchView[];
+    absences: AbsenceView[];
   } {
     const node = this.#core.registry.find(this.#core.tables, nameOrId);
     const recent = this.#core.mailbox.index.settledOrder
@@ -159,6 +162,7 @@ export class NodeRuntime {
         granted: node.granted.includes(descriptor.name),
       })),
       recentDispatches: recent.map((record) => toDispatchView(record, node.name)),
+      absences: this.#core.absences.view(node),
     };
   }
 

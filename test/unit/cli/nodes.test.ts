@@ -110,4 +110,30 @@ describe('nodes for people', () => {
     assert.ok(lines.every((line) => !line.includes('\u001b')));
     assert.ok(lines.includes('  can do      echo'));
   });
+
+  it('say why they are gone and when they were gone before', () => {
+    const at = (time: string) => new Date(`2026-11-21T${time}`).toISOString();
+    const past = { to: at('20:00:30'), reason: 'paused', message: 'it slept', times: 1 } as const;
+    const report = (absences: Parameters<typeof nodeReport>[0]['absences']) =>
+      nodeReport(
+        { node: node({}), capabilities: [], recentDispatches: [], ...(absences === undefined ? {} : { absences }) },
+        NOW,
+      );
+    const lines = report([
+      { from: at('21:00:00'), to: null, reason: 'lost', message: 'the connection was lost', times: 1 },
+      { from: at('20:00:00'), ...past },
+      ...Array.from({ length: 8 }, () => ({ from: at('19:59:58.500'), ...past, to: at('20:00:00'), times: 7 })),
+    ]);
+    assert.equal(lines[1], '  why         the connection was lost · since Nov 21 21:00:00');
+    const first = lines.indexOf('  was away    Nov 21 20:00:00 for 30.0 s: it slept');
+    assert.deepEqual(
+      lines.slice(first + 1).filter((line) => line.startsWith(' '.repeat(14))),
+      Array.from(
+        { length: 4 },
+        () => `${' '.repeat(14)}Nov 21 19:59:58 for 1.5 s: it slept · lost 7 times in that time`,
+      ),
+    );
+    assert.ok(!report([{ from: at('20:00:00'), ...past }]).some((line) => line.startsWith('  why')));
+    assert.deepEqual(report(undefined), report([]), 'an older daemon does not tell');
+  });
 });

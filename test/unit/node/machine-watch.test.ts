@@ -1,20 +1,25 @@
 import { strict as assert } from 'node:assert';
 import type { NetworkInterfaceInfo } from 'node:os';
-import { watchMachine, type MachineChange } from '../../../src/lib/node/machine-watch.js';
+import { watchMachine, type MachineChange, type MachineGap } from '../../../src/lib/node/machine-watch.js';
 import { HandClock } from '../../support/hand-clock.js';
 
 describe('the watch over the machine', () => {
   let clock: HandClock;
   let changes: MachineChange[];
+  let gaps: MachineGap[];
   let address: string;
   let end: () => void;
 
   beforeEach(() => {
     clock = new HandClock(Date.now());
     changes = [];
+    gaps = [];
     address = '192.168.1.7';
     const entry = () => ({ address, internal: false }) as NetworkInterfaceInfo;
-    end = watchMachine({ clock, interfaces: () => ({ eth0: [entry()] }) }, (what) => changes.push(what));
+    end = watchMachine({ clock, interfaces: () => ({ eth0: [entry()] }) }, (what, gap) => {
+      changes.push(what);
+      gaps.push(gap);
+    });
   });
   afterEach(() => {
     end();
@@ -35,6 +40,10 @@ describe('the watch over the machine', () => {
     clock.jump(-3_600_000);
     clock.advance(5_000);
     assert.deepEqual(changes, ['woke up', 'woke up']);
+    assert.deepEqual(gaps, [
+      { pausedMs: 0, clockMs: 3_600_000 },
+      { pausedMs: 0, clockMs: -3_600_000 },
+    ]);
   });
 
   it('notices another network', () => {

@@ -8,6 +8,7 @@
  * - Messages arrive in the order they were sent. Nothing arrives after `ended`.
  * - One link is one attempt. Trying again, and when, is the host's business.
  */
+import type { Away } from '../../base/absences.js';
 import type { PalyraError } from '../../base/errors.js';
 import type { DownMessage, Hello, UpMessage } from '../../base/link-messages.js';
 import type { MachineFacts } from '../../base/model.js';
@@ -20,6 +21,8 @@ export interface Registration {
   readonly bootId: string;
   readonly storeId: string;
   readonly pluginFailures: readonly PluginFailure[];
+  /** What it knows about why it was away; goes with the hello. */
+  readonly away?: () => Away | undefined;
   /** Wall time here, told to the daemon so that it can name a clock that is off. */
   readonly wallMs?: () => number;
 }

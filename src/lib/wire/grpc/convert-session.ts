@@ -3,7 +3,8 @@
  * Together they reconcile the two sides before anything is offered.
  */
 import type { Hello, KnownDispatch, Welcome } from '../../base/link-messages.js';
-import { MAX_CREDIT, MAX_DISPATCHES, MAX_PROTOCOL, MAX_UINT32 } from '../../base/link-limits.js';
+import type { Away } from '../../base/absences.js';
+import { MAX_AWAY_MS, MAX_CREDIT, MAX_DISPATCHES, MAX_PROTOCOL, MAX_UINT32 } from '../../base/link-limits.js';
 import { toId, toIdAndAttempt } from './convert-run.js';
 import {
   EnumTable,
@@ -18,6 +19,7 @@ import {
 import {
   type KnownDispatch as WireKnown,
   KnownState,
+  type NodeAway,
   type NodeStarted,
   type Welcome as WireWelcome,
 } from './generated/palyra/node/v1/node.js';
@@ -42,6 +44,7 @@ export function toHello(wire: NodeStarted): Hello {
     credit: readWhole('credit', wire.credit, 1, MAX_CREDIT),
     lastEpoch: readWhole('last_epoch', wire.lastEpoch, 0, Number.MAX_SAFE_INTEGER),
     known: readList('known', wire.known, MAX_DISPATCHES, toKnown),
+    ...(wire.away === undefined ? {} : { away: toAway(wire.away) }),
   };
 }
 
@@ -55,6 +58,16 @@ export function fromHello(hello: Hello): NodeStarted {
     credit: hello.credit,
     lastEpoch: hello.lastEpoch,
     known: hello.known.map((known) => ({ ...known, state: knownStates.write(known.state) })),
+    away: hello.away === undefined ? undefined : { ...hello.away, message: writeLine(hello.away.message) },
+  };
+}
+
+function toAway({ pausedMs, clockMs, reason, message }: NodeAway): Away {
+  return {
+    pausedMs: readWhole('away.paused_ms', pausedMs, 0, MAX_AWAY_MS),
+    clockMs: readWhole('away.clock_ms', clockMs, -MAX_AWAY_MS, MAX_AWAY_MS),
+    reason: readLine('away.reason', reason, { optional: true }),
+    message: readLine('away.message', message, { optional: true }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The parts that schemas of several routes are made of: nodes, their names and labels, pages. */
 import * as z from 'zod';
+import { ABSENCE_REASONS } from '../../base/absences.js';
 import { CHANNELS } from '../../base/questions.js';
 
 const timestamp = z.iso.datetime();
@@ -56,6 +57,15 @@ export const nodeView = z.object({
     .describe('The node whose place it took, by the name that one had then.'),
   pairedAt: timestamp,
   pairedBy: z.string(),
+});
+
+/** One time that a node was away. */
+export const absenceView = z.object({
+  from: timestamp,
+  to: timestamp.nullable().describe('Null: it is away now.'),
+  reason: z.enum(ABSENCE_REASONS),
+  message: z.string().describe('The reason, for people.'),
+  times: z.int().describe('How often the link was lost in that time.'),
 });
 
 export const nodeSummary = z.object({

@@ -8,6 +8,7 @@ import * as z from 'zod';
 import type { RouteId } from './routes.js';
 import { fleetSchemas, rotation } from './fleet-schemas.js';
 import {
+  absenceView,
   CAPABILITY_NAME,
   label,
   labels,
@@ -240,6 +241,7 @@ export const SCHEMAS = {
       node: nodeView,
       capabilities: z.array(capabilityView),
       recentDispatches: z.array(dispatchView),
+      absences: z.array(absenceView),
       pluginFailures: z.array(pluginFailure),
     }),
   },

@@ -7,6 +7,7 @@ import { CHANNELS } from '../../base/questions.js';
 import {
   INPUT_LIMITS,
   MAX_AUTHORITIES,
+  MAX_AWAY_MS,
   MAX_CREDIT,
   MAX_DESCRIPTORS,
   MAX_DISPATCHES,
@@ -18,6 +19,7 @@ import {
   readCapabilityName,
   SCHEMA_LIMITS,
 } from '../../base/link-limits.js';
+import type { Away } from '../../base/absences.js';
 import type { Asking, DownMessage, Hello, UpMessage } from '../../base/link-messages.js';
 import type { CapabilityDescriptor, JsonSchema, JsonValue, MachineFacts } from '../../base/model.js';
 import * as shape from './shape.js';
@@ -38,6 +40,14 @@ const ids = list(id, MAX_DISPATCHES);
 const fenced = object(fence);
 const duration = (min: number) => milliseconds(min, MAX_UINT32);
 
+/** What a node knows about why it was away. */
+const away = object<Away>({
+  pausedMs: whole(0, MAX_AWAY_MS),
+  clockMs: whole(-MAX_AWAY_MS, MAX_AWAY_MS),
+  reason: words,
+  message: words,
+});
+
 const helloBody = object<Body<Hello>>({
   bootId: line,
   storeId: line,
@@ -49,6 +59,7 @@ const helloBody = object<Body<Hello>>({
     object({ id, attempt: counter, state: oneOf('received', 'started', 'done'), alive: flag }),
     MAX_DISPATCHES,
   ),
+  away: optional(away),
 });
 
 export const hello: shape.Shape<Hello> = {

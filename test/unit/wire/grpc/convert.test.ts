@@ -102,6 +102,7 @@ describe('reading what a node sends', () => {
     credit: 4,
     lastEpoch: 0,
     known: [],
+    away: undefined,
   };
 
   it('refuses an event of no kind or of an unknown kind', () => {

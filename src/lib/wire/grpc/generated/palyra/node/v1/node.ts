@@ -192,6 +192,19 @@ export interface NodeStarted {
   credit: number;
   lastEpoch: number;
   known: KnownDispatch[];
+  /** Unset: nothing to tell. */
+  away: NodeAway | undefined;
+}
+
+/** What a node knows about why it was away. */
+export interface NodeAway {
+  /** It did not run for so long; 0: not noticed. */
+  pausedMs: number;
+  /** Its clock went on by that much more than its uptime. */
+  clockMs: number;
+  /** Of the error that kept it away; empty: there was none. */
+  reason: string;
+  message: string;
 }
 
 export interface NodeHeartbeat {
@@ -1601,6 +1614,7 @@ function createBaseNodeStarted(): NodeStarted {
     credit: 0,
     lastEpoch: 0,
     known: [],
+    away: undefined,
   };
 }
 
@@ -1629,6 +1643,9 @@ export const NodeStarted: MessageFns<NodeStarted> = {
     }
     for (const v of message.known) {
       KnownDispatch.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.away !== undefined) {
+      NodeAway.encode(message.away, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -1708,6 +1725,93 @@ export const NodeStarted: MessageFns<NodeStarted> = {
             }
 
             message.known.push(KnownDispatch.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.away = NodeAway.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNodeAway(): NodeAway {
+  return { pausedMs: 0, clockMs: 0, reason: "", message: "" };
+}
+
+export const NodeAway: MessageFns<NodeAway> = {
+  encode(message: NodeAway, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pausedMs !== 0) {
+      writer.uint32(8).int64(message.pausedMs);
+    }
+    if (message.clockMs !== 0) {
+      writer.uint32(16).int64(message.clockMs);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(34).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeAway {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeAway();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pausedMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.clockMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = reader.string();
             continue;
           }
         }
