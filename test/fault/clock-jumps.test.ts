@@ -96,7 +96,10 @@ describe('clocks that are set', function () {
         assert.equal(await node.run(), 'succeeded');
         assert.equal(ended, null, 'it never gives up');
         const absence = latest();
-        assert.ok(typeof absence?.to === 'string' && Date.parse(absence.from) <= Date.parse(absence.to), JSON.stringify(absence));
+        assert.ok(
+          typeof absence?.to === 'string' && Date.parse(absence.from) <= Date.parse(absence.to),
+          JSON.stringify(absence),
+        );
         if (apart && whose === 'node') assert.equal(absence.reason, 'clock', JSON.stringify(absence));
         if (apart && whose === 'daemon')
           assert.ok(['lost', 'silent', 'certificate', 'clock'].includes(absence.reason), absence.reason);

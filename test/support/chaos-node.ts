@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LinkTransport } from '../../src/lib/base/model.js';
+import type { LinkTransport } from '../../src/lib/base/transports.js';
 import type { NodeTimings } from '../../src/lib/node/config.js';
 import { assertDocument } from './document-schemas.js';
 import { eventually } from './eventually.js';

@@ -1,7 +1,7 @@
 /** A machine that joined a test daemon for real, with a node host that can be started and stopped. */
 import { join } from 'node:path';
 import { systemClock, type Clock } from '../../src/lib/base/clock.js';
-import type { TransportMode } from '../../src/lib/base/model.js';
+import type { TransportMode } from '../../src/lib/base/transports.js';
 import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { parseInviteLink } from '../../src/lib/identity/invite-link.js';

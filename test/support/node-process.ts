@@ -3,7 +3,7 @@
  * Prints each state on a line, with the error that it has.
  */
 import { systemClock } from '../../src/lib/base/clock.js';
-import type { TransportMode } from '../../src/lib/base/model.js';
+import type { TransportMode } from '../../src/lib/base/transports.js';
 import { PalyraError } from '../../src/lib/base/errors.js';
 import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';

@@ -6,6 +6,7 @@
 
 import type { AbsenceRecord } from './absences.js';
 import type { ChannelName } from './questions.js';
+import type { LinkTransport } from './transports.js';
 
 /** JSON values, as they travel in capability inputs and outputs. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
@@ -135,26 +136,6 @@ export interface NodeRecord {
   /** When it was away, oldest first; absent in rows of older versions. See `runtime/absences.ts`. */
   readonly absences?: readonly AbsenceRecord[];
 }
-
-/** What can carry a node's link: a gRPC stream, unary gRPC calls, QUIC. */
-/** The daemon's QUIC side. */
-export interface QuicView {
-  readonly state: 'on' | 'off';
-  /** Why it is off, or off at one of the addresses; null when there is nothing to say. */
-  readonly why: string | null;
-  readonly connections: number;
-  readonly handshaking: number;
-  /** Links of nodes, those included that wait for a new connection. */
-  readonly sessions: number;
-  /** Since the daemon started, by reason. */
-  readonly refusals: Readonly<Record<string, number>>;
-}
-
-export type LinkTransport = 'grpc' | 'poll' | 'quic';
-
-/** What a node may be told to use. */
-export const TRANSPORT_MODES = ['auto', 'grpc', 'quic', 'poll'] as const;
-export type TransportMode = (typeof TRANSPORT_MODES)[number];
 
 /** One function makes it for every surface (`runtime/presence.ts`). */
 export interface NodeView {

@@ -1,5 +1,5 @@
 /** What `node run` says about its connection: one line a change that a person would want to know, not one an attempt. */
-import type { LinkTransport, TransportMode } from '../base/model.js';
+import type { LinkTransport, TransportMode } from '../base/transports.js';
 import { END_OF_CONFLICT } from './conflict-words.js';
 import { shortDuration } from './durations.js';
 import type { Output } from './output.js';

@@ -1,7 +1,7 @@
 /** `--transport`, and `PALYRA_TRANSPORT` for machines that nobody types on. */
 import { Flags } from '@oclif/core';
 import { PalyraError } from '../base/errors.js';
-import { TRANSPORT_MODES, type TransportMode } from '../base/model.js';
+import { TRANSPORT_MODES, type TransportMode } from '../base/transports.js';
 import { readVariable, type Environment } from './environment.js';
 
 export const transportFlag = {

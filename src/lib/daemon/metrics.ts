@@ -7,14 +7,8 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../base/clock.js';
-import {
-  NODE_PROTOCOL,
-  TERMINAL_STATES,
-  type LinkTransport,
-  type NodeView,
-  type Presence,
-  type QuicView,
-} from '../base/model.js';
+import { NODE_PROTOCOL, TERMINAL_STATES, type NodeView, type Presence } from '../base/model.js';
+import { type LinkTransport, type QuicView } from '../base/transports.js';
 import type { NodeRuntime } from '../runtime/runtime.js';
 
 const MAX_NODES = 2000;

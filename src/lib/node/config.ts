@@ -2,7 +2,7 @@
 import { PalyraError } from '../base/errors.js';
 import { MAX_CREDIT } from '../base/link-limits.js';
 import { WITHOUT_PROXY, type ProxySettings } from '../base/proxy.js';
-import type { LinkTransport, TransportMode } from '../base/model.js';
+import type { LinkTransport, TransportMode } from '../base/transports.js';
 import type { PluginFailure } from './capabilities/catalog.js';
 import { AVAILABLE_TRANSPORTS } from './link/factories.js';
 import type { ConfiguredRules } from './policy.js';
@@ -14,7 +14,7 @@ export interface NodeHostOptions {
   /** Where `palyra node status` asks; inside a private directory. */
   readonly controlSocketPath: string;
   readonly version: string;
-  /** Dispatches at once, 1 to 16. Default 16: why, is in docs/decisions/0020-sixteen-slots.md. */
+  /** Dispatches at once, 1 to 16. Default 16: why, is in docs/decisions/0019-sixteen-slots.md. */
   readonly credit?: number;
   /** Plugins that could not even be asked; passed on to the daemon with those the catalog refuses. */
   readonly pluginFailures?: readonly PluginFailure[];

@@ -9,7 +9,7 @@
  */
 import { toTimestamp, type Clock } from '../base/clock.js';
 import { PalyraError, type Reason } from '../base/errors.js';
-import type { LinkTransport, TransportMode } from '../base/model.js';
+import type { LinkTransport, TransportMode } from '../base/transports.js';
 import type { Random } from '../base/random.js';
 import { isUnreachable } from '../base/unreachable.js';
 

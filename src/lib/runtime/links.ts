@@ -3,7 +3,7 @@
  * a heartbeat writes nothing.
  */
 import type { DownMessage } from '../base/link-messages.js';
-import type { LinkTransport } from '../base/model.js';
+import type { LinkTransport } from '../base/transports.js';
 import type { Rival } from './clones.js';
 
 /** Where messages for a node go; implemented by the carriers (gRPC stream, long poll, QUIC). */

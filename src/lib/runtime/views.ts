@@ -14,10 +14,10 @@ import type {
   InviteRecord,
   InviteView,
   JsonValue,
-  LinkTransport,
   NodeRecord,
   NodeView,
 } from '../base/model.js';
+import type { LinkTransport } from '../base/transports.js';
 
 const DAY_MS = 86_400_000;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PalyraError } from '../../../src/lib/base/errors.js';
 import { Deferred } from '../../../src/lib/base/lifecycle.js';
 import { silentLog } from '../../../src/lib/base/log.js';
-import type { TransportMode } from '../../../src/lib/base/model.js';
+import type { TransportMode } from '../../../src/lib/base/transports.js';
 import { systemRandom } from '../../../src/lib/base/random.js';
 import { createNodeHost, type NodeHost } from '../../../src/lib/node/host.js';
 import { capability, registration } from '../../support/capabilities.js';

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 
 import { PalyraError } from '../../../src/lib/base/errors.js';
-import type { LinkTransport, TransportMode } from '../../../src/lib/base/model.js';
+import type { LinkTransport, TransportMode } from '../../../src/lib/base/transports.js';
 import { systemRandom } from '../../../src/lib/base/random.js';
 import { HEAD_START_MS, TransportChooser } from '../../../src/lib/node/transport-chooser.js';
 import { HandClock } from '../../support/hand-clock.js';

@@ -7,13 +7,8 @@ import type { AuditTarget } from '../../base/audit-chain.js';
 import type { Clock } from '../../base/clock.js';
 import { toTimestamp } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
-import {
-  NODE_PROTOCOL,
-  type Caller,
-  type DispatchStateName,
-  type ListenerView,
-  type QuicView,
-} from '../../base/model.js';
+import { NODE_PROTOCOL, type Caller, type DispatchStateName, type ListenerView } from '../../base/model.js';
+import { type QuicView } from '../../base/transports.js';
 import type { NodeRuntime } from '../../runtime/runtime.js';
 import type { StoreStatus } from '../../runtime/state.js';
 import { MAX_INPUT_BYTES } from '../../wire/http/routes.js';

@@ -7,7 +7,7 @@
 import { sleep, type Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import type { QuicView } from '../../base/model.js';
+import type { QuicView } from '../../base/transports.js';
 import type { Random } from '../../base/random.js';
 import { QUIC_REFUSALS, type QuicRefusal } from '../../quic/admission.js';
 import type { QuicConnection } from '../../quic/connection.js';

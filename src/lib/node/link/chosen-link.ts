@@ -11,7 +11,7 @@ import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import { Deferred } from '../../base/lifecycle.js';
 import type { Hello, UpMessage } from '../../base/link-messages.js';
-import type { LinkTransport } from '../../base/model.js';
+import type { LinkTransport } from '../../base/transports.js';
 import { isUnreachable } from '../../base/unreachable.js';
 import type { TransportChooser } from '../transport-chooser.js';
 import { quicRefused, type LeftOut } from './left-out.js';

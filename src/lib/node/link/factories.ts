@@ -1,5 +1,5 @@
 /** Every way this version can carry a node's link. One that is not in the list cannot be asked for. */
-import type { LinkTransport, TransportMode } from '../../base/model.js';
+import type { LinkTransport, TransportMode } from '../../base/transports.js';
 import type { LinkFactory } from './chosen-link.js';
 import type { Connector } from './connector.js';
 import { pollLinks } from './poll.js';

@@ -1,6 +1,6 @@
 /** What a proxy cannot carry: a CONNECT tunnel is TCP, and QUIC is datagrams. Said in words, because somebody will wonder. */
 import { PalyraError } from '../../base/errors.js';
-import type { LinkTransport, TransportMode } from '../../base/model.js';
+import type { LinkTransport, TransportMode } from '../../base/transports.js';
 import { placeOf, type Proxy } from '../../base/proxy.js';
 import type { Connector } from './connector.js';
 

@@ -1,5 +1,5 @@
 /** Links with the identity of the moment: a certificate that was renewed is used by the next connection, and no link has to know. */
-import type { LinkTransport } from '../../base/model.js';
+import type { LinkTransport } from '../../base/transports.js';
 import type { LinkFactory } from './chosen-link.js';
 import type { StreamLinkMaterial } from './stream.js';
 

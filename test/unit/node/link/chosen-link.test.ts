@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 
 import { PalyraError } from '../../../../src/lib/base/errors.js';
 import type { DownMessage, Hello } from '../../../../src/lib/base/link-messages.js';
-import type { LinkTransport } from '../../../../src/lib/base/model.js';
+import type { LinkTransport } from '../../../../src/lib/base/transports.js';
 import { systemRandom } from '../../../../src/lib/base/random.js';
 import { chosenLinks, WELCOME_MS } from '../../../../src/lib/node/link/chosen-link.js';
 import type { NodeLink, Registration } from '../../../../src/lib/node/link/link.js';
