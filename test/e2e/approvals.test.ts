@@ -125,10 +125,12 @@ describe('a machine without an invite', function () {
   });
 
   it('that came with an invite for a person to confirm is approved without a PIN', async () => {
-    const { document } = await daemon.with(async (client) => ({
-      document: await client.createInvite({ approval: 'person', name: 'checked' }),
-    }));
-    const node = sandbox.spawn(['node', 'run', document.link], { home: 'checked', timeoutMs: Infinity });
+    const people = await sandbox.run(['node', 'pair', '--name', 'seen', '--approve', '--no-wait']);
+    assert.match(people.stderr, /^Who comes with it waits for a yes: {2}palyra approvals$/m);
+    const { document } = await sandbox.json(['node', 'pair', '--name', 'checked', '--approve']);
+    assertDocument(document);
+    assert.equal(document.invite.approval, 'person');
+    const node = sandbox.spawn(['node', 'run', document.invite.link], { home: 'checked', timeoutMs: Infinity });
     await node.line(/Waiting for a person/);
     const [request] = (await sandbox.json(['approvals', 'list'])).document.requests;
     assert.equal(request.pinRequired, false);

@@ -50,6 +50,9 @@ If the QR code does not scan, set the line spacing of the terminal to 1.0.`;
       helpValue: '<name>',
       description: 'Grant only this capability; repeat it for more',
     }),
+    approve: Flags.boolean({
+      description: 'Who comes with the invite waits until a person says yes: palyra approvals',
+    }),
     replace: Flags.string({
       helpValue: '<node>',
       description:

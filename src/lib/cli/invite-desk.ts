@@ -34,11 +34,14 @@ export interface InviteFlags {
   readonly ephemeral?: number | undefined;
   readonly replace?: string | undefined;
   readonly force?: boolean | undefined;
+  /** A person has to confirm who comes with it. */
+  readonly approve?: boolean | undefined;
 }
 
 /** What was not asked for is left to the daemon's defaults. Throws USAGE_INVALID for labels that cannot be read. */
 export function inviteRequest(flags: InviteFlags): RouteBody<'invites.create'> {
-  const { name, purpose, uses, expires, capability, address, label, ephemeral, replace, force = false } = flags;
+  const { name, purpose, uses, expires, capability, address, label, ephemeral, replace } = flags;
+  const { force = false, approve = false } = flags;
   if (force && replace === undefined) {
     throw new PalyraError('USAGE_INVALID', { detail: '--force is about the node that --replace names' });
   }
@@ -51,6 +54,7 @@ export function inviteRequest(flags: InviteFlags): RouteBody<'invites.create'> {
     ...(address === undefined ? {} : { address }),
     ...(ephemeral === undefined ? {} : { ephemeralMs: ephemeral }),
     ...(replace === undefined ? {} : { replace, replaceOnline: force }),
+    ...(approve ? { approval: 'person' as const } : {}),
     labels: parseLabels(label ?? []),
   };
 }
@@ -92,6 +96,7 @@ export async function tellInvite(
   drawQr: (() => Promise<void>) | null,
 ): Promise<void> {
   output.say(inviteHeading(invite, Date.now()));
+  if (invite.approval === 'person') output.say('Who comes with it waits for a yes:  palyra approvals');
   await drawQr?.();
   if (!process.stdout.isTTY || output.quiet) {
     output.result(invite.link);
