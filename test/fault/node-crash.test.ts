@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import type { Authority } from '../../src/lib/identity/authority.js';
+import { NodePolicy } from '../../src/lib/node/policy.js';
 import { bundled } from '../support/bundled.js';
 import { FakeDaemon, testAuthority } from '../support/fake-daemon.js';
 import { session } from '../support/node-daemon.js';
@@ -51,6 +52,7 @@ describe('a node that is killed', () => {
   beforeEach(async () => {
     daemon = await FakeDaemon.start(authority);
     await pairDirectory(stateDirectory(), authority, [daemon.endpoint]);
+    await (await NodePolicy.open(stateDirectory())).accept(['probe.effect', 'probe.sleep']);
   });
   afterEach(async () => {
     if (child !== null && child.exitCode === null && child.signalCode === null) await killed();

@@ -81,6 +81,7 @@ export class CaRotation {
   /** Takes up what a killed daemon left. Before anybody is let in. */
   async resume(): Promise<void> {
     if (this.#record === null) return;
+    if (this.#record.untold !== null) await this.#tellOnce();
     if (this.#record.phase === 'retiring') await this.#alone(() => this.#retire(this.#record!));
     else this.#announce();
   }
@@ -96,8 +97,8 @@ export class CaRotation {
       const keepMs = force ? FORCE_WAIT_MS : options.keepMs;
       if (this.#record?.phase === 'overlap') {
         if (!force || this.#record.forced) return false;
-        await this.#write({ ...this.#record, forced: true, keepUntil: now + keepMs });
-        await this.#tell('ca.forced', { waiting: this.#names() });
+        await this.#write({ ...this.#record, forced: true, keepUntil: now + keepMs, untold: 'ca.forced' });
+        await this.#tellOnce();
         return true;
       }
       const { authorities, random, onStep } = this.#deps;
@@ -106,7 +107,7 @@ export class CaRotation {
       this.#record = await beginRotation(directory, { old, name, now, random, by, keepMs, forced: force }, onStep);
       await this.#deps.exposure.refresh();
       this.#announce();
-      await this.#tell('ca.overlap', { from: this.#record.from, to: this.#record.to, forced: String(force) });
+      await this.#tellOnce();
       return true;
     });
   }
@@ -167,10 +168,10 @@ export class CaRotation {
     const { to } = record;
     let retiring = record;
     if (record.phase === 'overlap') {
-      retiring = { ...record, phase: 'retiring', leftBehind: runtime.authorities.leftBehind(to) };
-      await this.#write(retiring);
+      const leftBehind = runtime.authorities.leftBehind(to);
+      await this.#write({ ...record, phase: 'retiring', leftBehind, untold: 'ca.retiring' });
       onStep?.('retiring');
-      await this.#tell('ca.retiring', { to, leftBehind: retiring.leftBehind.join(', ') });
+      retiring = await this.#tellOnce();
     }
     // Puts the new one in the place of the old one on disk, and shows it.
     await exposure.refresh();
@@ -186,6 +187,20 @@ export class CaRotation {
   #holding(): Holding {
     const { runtime, authorities } = this.#deps;
     return runtime.authorities.holding(this.#record?.to ?? authorities.signer.spkiSha256);
+  }
+
+  /** What the record says is not told yet. A crash before this has the next start tell it; one in the middle has it told twice, which the log can bear. */
+  async #tellOnce(): Promise<RotationRecord> {
+    const record = this.#record!;
+    const { untold, from, to, forced, leftBehind } = record;
+    if (untold === null) return record;
+    const more: AuditTarget =
+      untold === 'ca.forced'
+        ? { waiting: this.#names() }
+        : { from, forced: String(forced), leftBehind: leftBehind.join(', ') };
+    await this.#tell(untold, { to, ...more });
+    await this.#write({ ...record, untold: null });
+    return this.#record!;
   }
 
   #names(): string {

@@ -288,7 +288,7 @@ export class Daemon {
     const { clock, log } = this.#deps;
     const stopTicker = startTicker({ clock, log }, async () => {
       ports.look(this.#stopping === null && runtime.storeStatus().accepting);
-      await exposure.renewWhenDue(clock.monotonic());
+      await exposure.renewWhenDue(clock);
       await rotation.look();
       await runtime.tick();
     });

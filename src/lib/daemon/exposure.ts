@@ -7,6 +7,7 @@
  *
  * What was chosen is kept in `exposure.json` as it was said (`lan` stays `lan`, whatever the address is at the next start).
  */
+import type { Clock } from '../base/clock.js';
 import { join } from 'node:path';
 import { PalyraError } from '../base/errors.js';
 import { readPrivateFile, writeFileAtomic } from '../base/files.js';
@@ -19,6 +20,8 @@ const FILE = 'exposure.json';
 /** The certificate is renewed months before its end. */
 const LOOK_EVERY_MS = 3_600_000;
 const LOOK_AGAIN_MS = 60_000;
+/** The clock was set, or the machine slept: what was valid may not be, what was not may be. */
+const CLOCK_SET_MS = 60_000;
 
 export interface ServerCertificate {
   readonly keyPem: string;
@@ -52,6 +55,8 @@ export class Exposure {
   #moving: Promise<unknown> = Promise.resolve();
   #shown: string;
   #lookAt = 0;
+  /** How far wall time is ahead of the monotonic clock. */
+  #clockAheadMs: number | null = null;
 
   /** `shown` is the certificate that the fronts were made with. */
   constructor(deps: ExposureDeps, config: DaemonConfig, shown: ServerCertificate) {
@@ -105,11 +110,15 @@ export class Exposure {
   }
 
   /**
-   * Renews the certificate for the names it has when its time has come; new connections see the new one at once. Looks once an hour, and again after a
-   * minute when that failed: what is shown goes on being shown. Never rejects.
+   * Renews the certificate for the names it has when its time has come; new connections see the new one at once. Looks once an hour, at once
+   * when the clock was set, and again after a minute when that failed: what is shown goes on being shown. Never rejects.
    */
-  renewWhenDue(now: number): Promise<void> {
-    if (now < this.#lookAt) return Promise.resolve();
+  renewWhenDue(clock: Pick<Clock, 'now' | 'monotonic'>): Promise<void> {
+    const now = clock.monotonic();
+    const aheadMs = clock.now() - now;
+    const wasSet = Math.abs(aheadMs - (this.#clockAheadMs ?? aheadMs)) >= CLOCK_SET_MS;
+    if (now < this.#lookAt && !wasSet) return Promise.resolve();
+    this.#clockAheadMs = aheadMs;
     this.#lookAt = now + LOOK_EVERY_MS;
     const looked = this.#moving.then(async () => {
       const server = await this.#deps.issue(this.#config);

@@ -33,6 +33,8 @@ export interface RotationRecord {
   readonly leftBehind: readonly string[];
   /** Invites that ended with the old one. */
   readonly endedInvites: number;
+  /** What is still to be told in the audit log: the action. */
+  readonly untold: string | null;
 }
 
 /** After each of these a crash is harmless; a test crashes there. */
@@ -59,6 +61,7 @@ export async function readRotation(directory: string): Promise<RotationRecord | 
     throw corrupt(cause);
   }
   const { format, phase, startedAt, startedBy, keepUntil, from, to, forced, endedAt, leftBehind, endedInvites } = value;
+  const { untold = null } = value;
   if (typeof format === 'number' && format > FORMAT)
     throw new PalyraError('STATE_VERSION_UNSUPPORTED', { detail: `${file} has the format ${format}` });
   const isWhole =
@@ -71,9 +74,10 @@ export async function readRotation(directory: string): Promise<RotationRecord | 
     typeof forced === 'boolean' &&
     (endedAt === null || typeof endedAt === 'number') &&
     Array.isArray(leftBehind) &&
-    typeof endedInvites === 'number';
+    typeof endedInvites === 'number' &&
+    (untold === null || typeof untold === 'string');
   if (!isWhole) throw corrupt();
-  return { phase, startedAt, startedBy, keepUntil, from, to, forced, endedAt, leftBehind, endedInvites };
+  return { phase, startedAt, startedBy, keepUntil, from, to, forced, endedAt, leftBehind, endedInvites, untold };
 }
 
 /** Durable when it resolves. */
@@ -112,6 +116,7 @@ export async function beginRotation(
     endedAt: null,
     leftBehind: [],
     endedInvites: 0,
+    untold: 'ca.overlap',
   };
   await writeRotation(directory, record);
   onStep?.('overlap');
