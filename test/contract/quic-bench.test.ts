@@ -59,6 +59,6 @@ describe('The scripts that measure QUIC', () => {
     assert.equal(soak.lost, 0);
     assert.ok(soak.samples.length >= 4);
     assert.ok(soak.samples.every(({ server }) => server.rssMb > 0 && server.timers > 0));
-    assert.equal(soak.samples.at(-1)!.clients.received % 8, 0);
+    assert.ok(soak.samples.at(-1)!.clients.received > 0);
   });
 });

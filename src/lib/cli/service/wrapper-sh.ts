@@ -97,9 +97,12 @@ export function shellWrapper(plan: WrapperPlan): string {
 
 function watched(command: readonly string[]): string[] {
   return [
+    '# A signal that comes before the number of the child is known is passed on as soon as it is.',
+    'child= stop=',
+    `trap 'stop=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM INT HUP`,
     `"$node" "$entry" ${words(command)} &`,
     'child=$!',
-    `trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP`,
+    '[ -z "$stop" ] || kill -TERM "$child" 2>/dev/null',
     'while :; do',
     '  wait "$child"',
     '  code=$?',
