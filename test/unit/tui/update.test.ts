@@ -23,6 +23,7 @@ import {
   type,
   login,
   request,
+  snapshot,
 } from '../../support/tui-states.js';
 
 const SIZE = { columns: 100, rows: 28 };
@@ -51,6 +52,16 @@ describe('A key of the terminal UI', () => {
     assert.deepEqual(named, [
       { do: 'approve', id: 'req_M4XT9Q', kind: 'join', pin: '482913', naming: 'desk site=lab' },
     ]);
+  });
+
+  it('runs nothing on a machine that was removed while its screen is open', () => {
+    const open = type(busy(SIZE), '\r');
+    assert.equal(open.screen.kind, 'node');
+    const gone = later(open, { type: 'watch', items: [snapshot([])] });
+    for (const typed of ['i', 'x', '4', '5']) assert.deepEqual(asked(gone, typed), []);
+    const refused = type(gone, 'i');
+    assert.deepEqual([refused.screen.kind, refused.selected], ['node', null]);
+    assert.equal(refused.notice?.text, 'This machine is no longer part of the fleet');
   });
 
   it('keeps the question open after a wrong PIN, and closes it when somebody else has answered', () => {

@@ -100,7 +100,8 @@ const LOG_INPUT = { lines: 200 };
 /** Why nothing can be run on a machine; null when it can be tried. */
 export function refusalToRun(state: TuiState, id: string): string | null {
   const node = state.nodes.get(id);
-  if (node?.trust === 'revoked') return `${node.name} was revoked and runs nothing; palyra nodes restore ${node.name}`;
+  if (node === undefined) return 'This machine is no longer part of the fleet';
+  if (node.trust === 'revoked') return `${node.name} was revoked and runs nothing; palyra nodes restore ${node.name}`;
   return refusalOf(state, 'run');
 }
 
