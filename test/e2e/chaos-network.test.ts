@@ -121,8 +121,7 @@ describe('a network that fails', function () {
       async () => {
         const { document } = await sandbox.json(['daemon', 'status']);
         if (document.nodes.online < 1) return false;
-        // The daemon has one link of a node. A connection that was given up while it was made may stand beside it for a while, without a session.
-        return node.transport === 'quic' ? document.quic.sessions === 1 : node.shim.live >= 1 && node.shim.live <= 2;
+        return node.transport === 'quic' ? document.quic.sessions === 1 : node.shim.live === 1;
       },
       `${node.name} has one live session`,
       20_000,

@@ -14,6 +14,8 @@ import { openTunnel, proxyUnreachable } from '../../base/tunnel.js';
 import { withDeadline } from '../deadline.js';
 import { DaemonChannel, tlsOptions, type ChannelTrust } from './channel.js';
 
+/** A closed channel may say goodbye for so long; then its socket is destroyed, whatever grpc-js and the network still wait for. */
+const CLOSES_WITHIN_MS = 1_000;
 /** Below what a session grants for a connection (10 s), so that it is the proxy that is named. */
 const PROXY_ANSWERS_WITHIN_MS = 8_000;
 
@@ -46,7 +48,11 @@ export class Connector {
     const place = placeOf(endpoint);
     return new DaemonChannel(endpoint, trust, {
       proxy: proxy(),
-      secure: (raw, options, signal) => this.#finish(raw, place, proxy(), options, signal),
+      secure: async (raw, options, signal) => {
+        const socket = await this.#finish(raw, place, proxy(), options, signal);
+        this.#closeWith(socket, signal);
+        return socket;
+      },
     });
   }
 
@@ -84,6 +90,17 @@ export class Connector {
       throw proxyUnreachable(proxy, reachWords(error), error);
     });
     return checked(this.#finish(raw, place, proxy, options, signal));
+  }
+
+  /** A network that has gone dark gives no answer to a goodbye: without a limit each try would leave a socket behind until TCP gives up, after a quarter of an hour. */
+  #closeWith(socket: TLSSocket, signal: AbortSignal): void {
+    const onAbort = () => {
+      const cancel = this.#clock.schedule(CLOSES_WITHIN_MS, () => socket.destroy());
+      socket.once('close', cancel);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('close', () => signal.removeEventListener('abort', onAbort));
+    if (signal.aborted) onAbort();
   }
 
   async #finish(
