@@ -7,6 +7,7 @@
  * Always true: a node has at most one absence without an end, its newest; at most `MAX_ABSENCES` are kept. What is written is written when a link opens or
  * ends, never for a heartbeat, and a disk that is full does not keep a node away: then it is known in memory only.
  */
+import { AWAY_BEATS } from './presence.js';
 import { downMsSince, type Downtime } from './downtime.js';
 import type { RuntimeCore } from './core.js';
 import type { OpenLink } from './links.js';
@@ -98,6 +99,10 @@ export class Absences {
   opened(node: NodeRecord, hello: Hello, before: OpenLink | null, now: Now): void {
     const sameProcess = node.bootId === hello.bootId;
     let absences: readonly AbsenceRecord[] = node.absences ?? [];
+    const last = absences.at(-1);
+    // Why it was silent it could not say on the old link, where it spoke again first.
+    if (before !== null && last?.to != null && last.reason === 'silent' && now.wall - last.to < FLAP_MS)
+      absences = [...absences.slice(0, -1), { ...last, to: null }];
     if (before !== null && (now.mono - before.lastHeardAt > 2 * this.#core.heartbeatMs || !sameProcess)) {
       const from = now.wall - (now.mono - before.lastHeardAt);
       absences = began(absences, from, before.saidGoodbye ? 'stopped' : 'silent');
@@ -113,6 +118,16 @@ export class Absences {
       disconnectedAt: null,
       disconnectReason: null,
     });
+  }
+
+  /** Something comes over a link. After a silence in which the node was taken for away, that is written down. */
+  heard(link: OpenLink, now: Now): void {
+    const silentMs = now.mono - link.lastHeardAt;
+    const node = this.#core.tables.nodes.get(link.nodeId);
+    if (silentMs <= AWAY_BEATS * this.#core.heartbeatMs || node === undefined) return;
+    const silent = began(node.absences ?? [], now.wall - silentMs, 'silent');
+    const how = { away: undefined, sameProcess: true, downtimes: this.#core.downtimes(), wall: now.wall };
+    this.#remember(node.id, { absences: ended(silent, how) });
   }
 
   /** A link ended, and no other took its place. */
@@ -150,7 +165,7 @@ export class Absences {
     const now = this.#core.now();
     const link = links.get(node.id);
     let absences: readonly AbsenceRecord[] = node.absences ?? [];
-    if (link !== null && now.mono - link.lastHeardAt > 4 * heartbeatMs)
+    if (link !== null && now.mono - link.lastHeardAt > AWAY_BEATS * heartbeatMs)
       absences = began(absences, now.wall - (now.mono - link.lastHeardAt), 'silent');
     return absences.map((absence) => toView(node, absence, now.wall)).reverse();
   }

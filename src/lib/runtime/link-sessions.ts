@@ -104,6 +104,7 @@ function receive(core: RuntimeCore, link: OpenLink, message: UpMessage): void {
   if (core.links.get(link.nodeId) !== link) return;
   if (message.kind === 'hello') throw new PalyraError('MESSAGE_INVALID', { detail: 'a link says hello once' });
   const tx = new Transaction(core.tables, core.now());
+  core.absences.heard(link, tx.now);
   link.lastHeardAt = tx.now.mono;
   tx.setVolatile('nodes', link.nodeId, { lastSeenAt: tx.now.wall });
   if (message.kind === 'stopping') link.saidGoodbye = true;

@@ -44,6 +44,11 @@ export class Links {
     return this.#byNode.values();
   }
 
+  /** What was said in that time may still be unread: it does not count as silence. Both monotonic milliseconds. */
+  pardon(forMs: number, now: number): void {
+    for (const link of this.#byNode.values()) link.lastHeardAt = Math.min(now, link.lastHeardAt + forMs);
+  }
+
   /** Makes `link` the node's link and ends the one before. */
   take(link: OpenLink): void {
     const older = this.#byNode.get(link.nodeId);

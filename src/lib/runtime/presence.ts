@@ -20,6 +20,9 @@ export interface LinkState {
 /** A certificate may be renewed with the same key this long after it expired; then the node must pair again. 30 days. */
 export const RENEWAL_GRACE_MS = 30 * 86_400_000;
 
+/** Silent for more heartbeats than this, a node is taken for away, though its link is open. */
+export const AWAY_BEATS = 4;
+
 /** Wall milliseconds. */
 export function renewableUntil(node: NodeRecord): number {
   return node.certificates.reduce((latest, { notAfter }) => Math.max(latest, notAfter), 0) + RENEWAL_GRACE_MS;
@@ -53,7 +56,7 @@ export function presenceOf(
     if (isContested(link, now.mono)) return { presence: 'conflict', reason: null, since: node.connectedAt };
     const silentMs = now.mono - link.lastHeardAt;
     if (silentMs <= 2 * heartbeatMs) return { presence: 'online', reason: null, since: node.connectedAt };
-    if (silentMs <= 4 * heartbeatMs) return { presence: 'late', reason: null, since: node.lastSeenAt };
+    if (silentMs <= AWAY_BEATS * heartbeatMs) return { presence: 'late', reason: null, since: node.lastSeenAt };
     return { presence: 'offline', reason: 'lost', since: node.lastSeenAt };
   }
   const until = renewableUntil(node);

@@ -10,6 +10,8 @@ import type { Transaction } from './transaction.js';
 
 /** Ended rows are looked for this often. */
 const FORGET_EVERY_MS = 60_000;
+/** Between two ticks, which are a second apart: after more than this the daemon itself stood still. */
+const STOOD_STILL_MS = 5_000;
 /** Settled dispatches forgotten in one tick: bounds the size of the journal record. */
 const FORGET_AT_ONCE = 1000;
 
@@ -22,6 +24,7 @@ export class Upkeep {
   #lookAt = 0;
   /** Monotonic; null before the first tick. */
   #upSince: number | null = null;
+  #tickedAt: number | null = null;
   #snapshot: Promise<void> | null = null;
 
   constructor(core: RuntimeCore, access: Access, repeats: Repeats) {
@@ -35,6 +38,7 @@ export class Upkeep {
   async tick(): Promise<void> {
     const core = this.#core;
     const { store } = core.deps;
+    this.#pardon(core.now().mono);
     core.expire();
     this.#presence.sweep();
     const tx = core.begin();
@@ -55,6 +59,13 @@ export class Upkeep {
       this.#snapshot = store.snapshot(core.tables, tx.now.wall).finally(() => (this.#snapshot = null));
       await this.#snapshot;
     }
+  }
+
+  /** Nobody is silent while the daemon does not listen. */
+  #pardon(mono: number): void {
+    const stoodMs = this.#tickedAt === null ? 0 : mono - this.#tickedAt;
+    this.#tickedAt = mono;
+    if (stoodMs > STOOD_STILL_MS) this.#core.links.pardon(stoodMs, mono);
   }
 
   /** Memory, saved with snapshots, as who was seen when: after a crash both are equally old, and the time since counts as the daemon's own. */

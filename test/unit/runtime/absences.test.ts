@@ -71,6 +71,31 @@ describe('why a node was away', () => {
     assert.equal(link.closedBy, 'superseded');
   });
 
+  it('is silence that ends on the same link, until the node says on its next one what it was', async () => {
+    fixture.clock.advance(10 * HEARTBEAT_MS);
+    link.session.receive(beat);
+    assert.deepEqual([latest().reason, lengthMs(), absences().length], ['silent', 10 * HEARTBEAT_MS, 1]);
+    link.session.receive(beat);
+    fixture.clock.advance(4 * HEARTBEAT_MS);
+    link.session.receive(beat);
+    assert.equal(absences().length, 1, 'late is not away');
+    fixture.clock.advance(10 * HEARTBEAT_MS);
+    link.session.receive(beat);
+    fixture.clock.advance(1_000);
+    await fixture.link(node, { away: away({ pausedMs: 10 * HEARTBEAT_MS }) });
+    assert.deepEqual([latest().reason, lengthMs()], ['paused', 10 * HEARTBEAT_MS + 1_000]);
+    assert.equal(absences().length, 2);
+  });
+
+  it('is nothing when it was the daemon that did not listen', async () => {
+    await fixture.runtime.tick();
+    fixture.clock.advance(10 * HEARTBEAT_MS);
+    await fixture.runtime.tick();
+    assert.equal(fixture.runtime.listNodes().nodes[0]?.presence, 'online');
+    link.session.receive(beat);
+    assert.deepEqual(absences(), []);
+  });
+
   for (const [how, said, reason] of [
     ['a process that was paused', { pausedMs: 5 * MINUTE_MS }, 'paused'],
     ['a machine that slept', { clockMs: 5 * MINUTE_MS }, 'paused'],
