@@ -59,6 +59,13 @@ export function ended(absences: readonly AbsenceRecord[], how: Return): AbsenceR
   return [...absences.slice(0, -1), { ...last, from, to, reason, said: told }];
 }
 
+/** A silence that ended a moment ago on the old link goes on until the new one, where the node can say what it was. */
+function unexplained(absences: readonly AbsenceRecord[], wall: number): readonly AbsenceRecord[] {
+  const last = absences.at(-1);
+  if (last === undefined || last.to === null || last.reason !== 'silent' || wall - last.to >= FLAP_MS) return absences;
+  return [...absences.slice(0, -1), { ...last, to: null }];
+}
+
 function reasonOf({ from, reason }: AbsenceRecord, to: number, how: Return): AbsenceReason {
   if (reason === 'stopped' || reason === 'revoked') return reason;
   const { pausedMs = 0, clockMs = 0, reason: told = '' } = how.away ?? {};
@@ -99,10 +106,7 @@ export class Absences {
   opened(node: NodeRecord, hello: Hello, before: OpenLink | null, now: Now): void {
     const sameProcess = node.bootId === hello.bootId;
     let absences: readonly AbsenceRecord[] = node.absences ?? [];
-    const last = absences.at(-1);
-    // Why it was silent it could not say on the old link, where it spoke again first.
-    if (before !== null && last?.to != null && last.reason === 'silent' && now.wall - last.to < FLAP_MS)
-      absences = [...absences.slice(0, -1), { ...last, to: null }];
+    if (before !== null) absences = unexplained(absences, now.wall);
     if (before !== null && (now.mono - before.lastHeardAt > 2 * this.#core.heartbeatMs || !sameProcess)) {
       const from = now.wall - (now.mono - before.lastHeardAt);
       absences = began(absences, from, before.saidGoodbye ? 'stopped' : 'silent');
