@@ -16,7 +16,7 @@ export type {
   WhoAmI,
 } from './lib/client/control-plane-client.js';
 export { CookieJar, type SerializedCookies } from './lib/client/cookies.js';
-export { CAPABILITY_API, CapabilityFailure } from './lib/node/capabilities/capability.js';
+export { CAPABILITY_API, CapabilityDenial, CapabilityFailure } from './lib/node/capabilities/capability.js';
 export type {
   CapabilityContext,
   CapabilityDefinition,

@@ -6,7 +6,7 @@ import { runningDaemon } from '../lib/cli/daemon-control.js';
 import { createBundle, writeBundle } from '../lib/cli/doctor/bundle.js';
 import { examine, toResult, type Check, type Examined } from '../lib/cli/doctor/check.js';
 import { daemonChecks, fleetChecks } from '../lib/cli/doctor/daemon-checks.js';
-import { doctorLine, doctorSummary } from '../lib/cli/doctor/doctor-report.js';
+import { doctorLines, doctorSummary } from '../lib/cli/doctor/doctor-report.js';
 import { machineChecks } from '../lib/cli/doctor/machine-checks.js';
 import { nodeChecks } from '../lib/cli/doctor/node-checks.js';
 import { readPairingFacts } from '../lib/cli/doctor/pairing-facts.js';
@@ -49,7 +49,7 @@ to somebody else: log tails and facts, without keys, codes and passwords; it nev
     let examined = await examine(checks, systemClock);
     const fixed = this.flags.fix ? await this.#fix(examined) : [];
     if (fixed.length > 0) examined = await examine(this.#checks(), systemClock);
-    for (const result of examined) this.output.result(doctorLine(result));
+    for (const line of doctorLines(examined, this.flags.verbose)) this.output.result(line);
     this.output.say(doctorSummary(examined));
     const { bundle = null } = this.flags;
     if (bundle !== null) await this.#writeBundle(bundle, examined);

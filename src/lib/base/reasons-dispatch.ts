@@ -20,7 +20,7 @@ export const DISPATCH_REASONS = reasons({
     code: 'PERMISSION_DENIED',
     exit: 7,
     title: 'The node offers this capability but nobody has granted it',
-    hint: 'See what is granted: palyra nodes show <node>',
+    hint: 'Grant what waits for an answer: palyra approvals; see what is granted: palyra nodes show <node>',
   },
   QUEUE_FULL: {
     code: 'RESOURCE_EXHAUSTED',

@@ -151,7 +151,7 @@ export class Executor {
         else
           settle({
             kind: 'result',
-            state: 'failed',
+            state: isDenial(error) ? 'denied' : 'failed',
             outputJson: null,
             error: failureOf(error),
             executionMs: executionMs(),
@@ -214,9 +214,14 @@ function resultOf(output: unknown, executionMs: number): RunResult {
   return { kind: 'result', state: 'succeeded', outputJson, error: null, executionMs };
 }
 
-/** A plugin may bring its own copy of `CapabilityFailure`, so its name counts and not its class. The stack stays here. */
+/** A plugin may bring its own copies of these classes, so their names count. */
+function isDenial(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'CapabilityDenial';
+}
+
+/** The stack stays here. */
 function failureOf(error: unknown): DispatchError {
-  if (error instanceof Error && error.name === 'CapabilityFailure') {
+  if (isDenial(error) || (error instanceof Error && error.name === 'CapabilityFailure')) {
     const { code } = error as { code?: unknown };
     if (typeof code === 'string' && FAILURE_CODE.test(code)) return { code, message: messageOf(error) };
   }

@@ -2,7 +2,11 @@ import { strict as assert } from 'node:assert';
 
 import { silentLog } from '../../../src/lib/base/log.js';
 import type { JsonValue } from '../../../src/lib/base/model.js';
-import { CapabilityFailure, type CapabilityContext } from '../../../src/lib/node/capabilities/capability.js';
+import {
+  CapabilityDenial,
+  CapabilityFailure,
+  type CapabilityContext,
+} from '../../../src/lib/node/capabilities/capability.js';
 import { ABORT_GRACE_MS, Executor, MAX_OUTPUT_BYTES, type Outcome } from '../../../src/lib/node/executor.js';
 import { HandClock, settle } from '../../support/hand-clock.js';
 import { capability, nodeFacts } from '../../support/capabilities.js';
@@ -79,6 +83,17 @@ describe('the executor', () => {
       throw Object.assign(new Error('no'), { name: 'CapabilityFailure', code: 'NO_PAPER' });
     });
     assert.deepEqual(failure(await foreign.outcome), ['failed', 'NO_PAPER']);
+  });
+
+  it('keeps apart what this machine does not allow from what did not work', async () => {
+    const { outcome } = run(async () => {
+      throw new CapabilityDenial('NOT_ALLOWED_HERE', 'Not on this machine');
+    });
+    assert.deepEqual(failure(await outcome), ['denied', 'NOT_ALLOWED_HERE']);
+    const foreign = run(async () => {
+      throw Object.assign(new Error('no'), { name: 'CapabilityDenial', code: 'NO_PRINTING' });
+    });
+    assert.deepEqual(failure(await foreign.outcome), ['denied', 'NO_PRINTING']);
   });
 
   it('calls everything else that is thrown a crash, and shows the message but not the stack', async () => {

@@ -10,8 +10,21 @@ const GLYPHS: Readonly<Record<CheckStatus, string>> = {
   skip: '- skip ',
 };
 
-export function doctorLine({ status, detail, fix }: CheckResult): string {
+function doctorLine({ status, detail, fix }: CheckResult): string {
   return printable(`${GLYPHS[status]}${detail}${fix === null ? '' : `   → ${fix}`}`);
+}
+
+/** A line a check; those that do not matter here are one line a reason, unless all is asked for. */
+export function doctorLines(results: readonly CheckResult[], all: boolean): string[] {
+  if (all) return results.map(doctorLine);
+  const skipped = new Map<string, number>();
+  const lines: string[] = [];
+  for (const result of results) {
+    if (result.status !== 'skip') lines.push(doctorLine(result));
+    else skipped.set(result.detail, (skipped.get(result.detail) ?? 0) + 1);
+  }
+  for (const [why, count] of skipped) lines.push(printable(`${GLYPHS.skip}${plural(count, 'check')}: ${why}`));
+  return lines;
 }
 
 export function doctorSummary(results: readonly CheckResult[]): string {

@@ -8,7 +8,7 @@ import { isAbsolute, join, normalize, sep } from 'node:path';
 
 import { PalyraError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/model.js';
-import { CapabilityFailure } from './capability.js';
+import { CapabilityDenial, CapabilityFailure } from './capability.js';
 import type { ConsentRules } from './consent.js';
 
 export const PATH_SCHEMA = { type: 'string', minLength: 1, maxLength: 4_096, description: 'Absolute' };
@@ -26,7 +26,7 @@ export const rootsConsent: ConsentRules = {
   matches: () => false,
 };
 
-/** The real path, below one of the roots. Throws CapabilityFailure `NOT_ALLOWED_HERE` or `PATH_NOT_FOUND`; what is not allowed is not told apart. */
+/** The real path, below one of the roots. Throws CapabilityDenial `NOT_ALLOWED_HERE` or CapabilityFailure `PATH_NOT_FOUND`; what is not allowed is not told apart. */
 export async function resolveAllowed(path: string, roots: readonly string[], capability: string): Promise<string> {
   const real = await realpath(absolute(path)).catch(() => null);
   for (const root of roots) {
@@ -37,7 +37,7 @@ export async function resolveAllowed(path: string, roots: readonly string[], cap
     if (real === null && isBelow(normalize(path), base))
       throw new CapabilityFailure('PATH_NOT_FOUND', `${path} is not there`);
   }
-  throw new CapabilityFailure(
+  throw new CapabilityDenial(
     'NOT_ALLOWED_HERE',
     `${path} is not below a folder that was allowed on this machine: palyra node capabilities allow ${capability} <folder>`,
   );

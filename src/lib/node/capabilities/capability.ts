@@ -42,7 +42,8 @@ export interface CapabilityDefinition extends CapabilityDescriptor {
   /** How a person is asked and what they can allow for good. Absent: the input as JSON. */
   readonly consent?: ConsentRules;
   /**
-   * Resolves with the output, at most 1 MiB as JSON. Throw `CapabilityFailure` for "it did not work" with a code of your own;
+   * Resolves with the output, at most 1 MiB as JSON. Throw `CapabilityFailure` for "it did not work" with a code of your own,
+   * `CapabilityDenial` for "it is not allowed here";
    * any other throw becomes the code `CAPABILITY_CRASHED`.
    */
   run(context: CapabilityContext): Promise<JsonValue>;
@@ -55,7 +56,7 @@ export interface CapabilityRegistration {
 
 /** "The printer is out of paper": the outcome of a run, not an error of palyra. */
 export class CapabilityFailure extends Error {
-  override readonly name = 'CapabilityFailure';
+  override readonly name: string = 'CapabilityFailure';
   constructor(
     /** Stable, UPPER_SNAKE_CASE. */
     readonly code: string,
@@ -63,4 +64,9 @@ export class CapabilityFailure extends Error {
   ) {
     super(message);
   }
+}
+
+/** "This machine does not allow it": said before anything was done. The run is `denied`, as if a person had said no. */
+export class CapabilityDenial extends CapabilityFailure {
+  override readonly name = 'CapabilityDenial';
 }

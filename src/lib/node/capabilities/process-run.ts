@@ -9,7 +9,12 @@ import { isAbsolute } from 'node:path';
 
 import { PalyraError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/model.js';
-import { CapabilityFailure, type CapabilityContext, type CapabilityDefinition } from './capability.js';
+import {
+  CapabilityDenial,
+  CapabilityFailure,
+  type CapabilityContext,
+  type CapabilityDefinition,
+} from './capability.js';
 import type { ConsentRules } from './consent.js';
 import { findProgram, type Environment } from './opener.js';
 
@@ -83,7 +88,7 @@ export function processRun(env: Environment, platform: NodeJS.Platform): Capabil
       const { input, allowed = [] } = context;
       if (!allowed.some((pattern) => argvConsent.matches(pattern, input))) {
         const shown = JSON.stringify((input as { argv: unknown }).argv);
-        throw new CapabilityFailure(
+        throw new CapabilityDenial(
           'NOT_ALLOWED_HERE',
           `${shown} was not allowed on this machine: palyra node capabilities allow process.run '${shown}'`,
         );
