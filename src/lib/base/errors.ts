@@ -44,8 +44,8 @@ export class PalyraError extends Error {
     );
     this.reason = reason;
     this.detail = options.detail ?? null;
-    this.hint = options.hint ?? row.hint;
     this.details = options.details ?? {};
+    this.hint = named(options.hint ?? row.hint, this.details['node']);
   }
 
   get code(): Code {
@@ -100,6 +100,14 @@ export class PalyraError extends Error {
     }
     return new PalyraError(fallback, { cause: error });
   }
+}
+
+/** What can stand in a command as it is. */
+const WORD = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** A command that can be copied, where the node is known. */
+function named(hint: string, node: unknown): string {
+  return typeof node === 'string' && WORD.test(node) ? hint.replaceAll('<node>', node) : hint;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
