@@ -21,7 +21,14 @@ export function printableJson(value: unknown): string {
   );
 }
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+let segmenter: Intl.Segmenter | null = null;
+
+/** What a person takes for one character each. Made when it is first needed: the tables behind it take longer than most commands. */
+export function graphemesOf(text: string): string[] {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
+}
+
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
@@ -30,7 +37,7 @@ export function displayWidth(text: string): number {
   const plain = text.replace(/\u001b\[[0-9;]*m/g, '');
   if (/^[\u0020-\u007e]*$/.test(plain)) return plain.length;
   let width = 0;
-  for (const { segment } of graphemes.segment(plain)) width += WIDE.test(segment) ? 2 : 1;
+  for (const grapheme of graphemesOf(plain)) width += WIDE.test(grapheme) ? 2 : 1;
   return width;
 }
 

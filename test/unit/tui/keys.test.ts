@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { KeyDecoder, type Key } from '../../../src/lib/tui/keys/key-decoder.js';
-import { edit, emptyField, fieldOf, graphemesOf, insert } from '../../../src/lib/tui/state/text-field.js';
+import { graphemesOf } from '../../../src/lib/cli/text.js';
+import { edit, emptyField, fieldOf, insert } from '../../../src/lib/tui/state/text-field.js';
 
 const whole = (bytes: string): Key[] => {
   const decoder = new KeyDecoder();

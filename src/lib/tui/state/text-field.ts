@@ -1,4 +1,6 @@
 /** One line of text that is being typed. Positions count graphemes, so that a cursor never stands inside a character. */
+import { graphemesOf } from '../../cli/text.js';
+
 export interface TextField {
   readonly text: string;
   /** 0 to the number of graphemes. */
@@ -7,9 +9,6 @@ export interface TextField {
 
 /** Longer input is cut: it goes to the daemon in one request, and JSON has an editor. */
 const MAX_GRAPHEMES = 4096;
-
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
-export const graphemesOf = (text: string): string[] => Array.from(segmenter.segment(text), ({ segment }) => segment);
 
 export const emptyField: TextField = { text: '', cursor: 0 };
 

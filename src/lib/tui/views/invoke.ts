@@ -1,9 +1,8 @@
 /** Running a capability: which one, with what, and what became of it. */
 import { outcomeHint, outcomeLine, progressLine } from '../../cli/dispatch-report.js';
 import { isSettled } from '../../cli/exit-codes.js';
-import { printableJson } from '../../cli/text.js';
+import { graphemesOf, printableJson } from '../../cli/text.js';
 import type { InvokeForm, Screen, TuiState } from '../state/state.js';
-import { graphemesOf } from '../state/text-field.js';
 import { ageOf, DIM, row, scrolledText, windowStart, type Body } from './layout.js';
 import { cells, cutText, fit, line, seg, wrapText, type Line } from './segments.js';
 

@@ -5,7 +5,7 @@
  * Widths are those of the library that lays the lines out, so that both agree about East Asian and emoji characters.
  */
 import stringWidth from 'string-width';
-import { printable } from '../../cli/text.js';
+import { graphemesOf, printable } from '../../cli/text.js';
 
 export type Colour = 'red' | 'green' | 'yellow' | 'cyan';
 
@@ -27,7 +27,6 @@ export interface Segment {
 export type Line = readonly Segment[];
 
 const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, cyan: 36 };
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 export const cells = (text: string): number => (/^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text));
 
@@ -59,7 +58,7 @@ export function cutText(text: string, width: number): string {
   if (cells(text) <= width) return text;
   let kept = '';
   let used = 0;
-  for (const { segment } of graphemes.segment(text)) {
+  for (const segment of graphemesOf(text)) {
     const next = cells(segment);
     if (used + next > width - 1) break;
     kept += segment;
@@ -91,7 +90,7 @@ export function wrapText(text: string, width: number): string[] {
   const rows: string[] = [];
   for (const paragraph of text.split('\n')) {
     let row = '';
-    for (const { segment } of graphemes.segment(paragraph)) {
+    for (const segment of graphemesOf(paragraph)) {
       if (cells(row) + cells(segment) > width) {
         const space = row.lastIndexOf(' ');
         const breaks = space > width / 2 && segment !== ' ';
