@@ -75,13 +75,16 @@ describe('A name with several addresses, over QUIC', () => {
   const dial = async (addresses: readonly string[], options: Partial<QuicClientOptions> = {}) => {
     restore();
     restore = nameTo({ [NAME]: addresses });
-    const connection = await connectQuic({ ...deps, clock: counting }, {
-      host: NAME,
-      port: server.address.port,
-      serverName: 'localhost',
-      tls: bench.pki.device(),
-      ...options,
-    });
+    const connection = await connectQuic(
+      { ...deps, clock: counting },
+      {
+        host: NAME,
+        port: server.address.port,
+        serverName: 'localhost',
+        tls: bench.pki.device(),
+        ...options,
+      },
+    );
     clients.push(connection);
     return connection;
   };
@@ -101,7 +104,10 @@ describe('A name with several addresses, over QUIC', () => {
       assert.equal((await request(connection, Buffer.from('hello'))).toString(), 'hello');
       await until(() => server.stats().connections === 1);
       connection.close();
-      await until(() => open() <= before, () => `${open()} are open, ${before} were`);
+      await until(
+        () => open() <= before,
+        () => `${open()} are open, ${before} were`,
+      );
     });
   }
 
@@ -136,7 +142,10 @@ describe('A name with several addresses, over QUIC', () => {
     assert.match(failed.detail ?? '', /127\.0\.0\.9.*ECONNREFUSED/);
     const nameless = await rejectsWith(dial([]), 'QUIC_HANDSHAKE_FAILED');
     assert.match(nameless.detail ?? '', /the name nas\.test has no address/);
-    await until(() => open() <= before, () => `${open()} are open, ${before} were`);
+    await until(
+      () => open() <= before,
+      () => `${open()} are open, ${before} were`,
+    );
   });
 
   it('is given up at once, with everything that is under way', async () => {
@@ -146,7 +155,10 @@ describe('A name with several addresses, over QUIC', () => {
     await until(() => swallowed > 1);
     stop.abort(new Error('enough'));
     await assert.rejects(ended, /enough/);
-    await until(() => open() <= before, () => `${open()} are open, ${before} were`);
+    await until(
+      () => open() <= before,
+      () => `${open()} are open, ${before} were`,
+    );
   });
 
   it('goes on with ::1 where IPv4 is dead, and the other way round', async function () {

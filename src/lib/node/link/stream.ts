@@ -15,6 +15,7 @@ import {
 } from '../../wire/grpc/generated/palyra/node/v1/node.js';
 import type { DaemonChannel } from './channel.js';
 import type { Connector } from './connector.js';
+import { LINK_KEEPALIVE } from './keepalive.js';
 import type { LinkConnector, LinkHandlers, LinkStream, NodeLink, Registered, Registration } from './link.js';
 import { registerOver } from './register.js';
 
@@ -45,7 +46,10 @@ class StreamLink implements NodeLink {
   constructor(channel: DaemonChannel) {
     this.endpoint = channel.endpoint;
     this.#channel = channel;
-    this.#client = new NodeServiceClient(channel.target, channel.credentials, channel.options);
+    this.#client = new NodeServiceClient(channel.target, channel.credentials, {
+      ...channel.options,
+      ...LINK_KEEPALIVE,
+    });
   }
 
   register(registration: Registration, signal: AbortSignal): Promise<Registered> {
