@@ -90,6 +90,8 @@ const OVER_ANOTHER_WITHIN_MS = 21_000;
     const used = () => daemon.with(async (client) => (await client.showNode('all')).node.transport);
     for (let round = 1; round <= ROUNDS; round++) {
       await node.online(60_000);
+      // A stream that ends within 10 s counts as cut; three of them, and another transport has its turn.
+      await pause(6_000);
       const before = node.states.length;
       node.shim.dark('up', 'down');
       await eventually(() => node.states.length > before, 'the node notices', 60_000);
