@@ -13,6 +13,7 @@ const RUNS = [
   { env: { PALYRA_QUIC_ATTACK: '1' }, file: 'test/fault/quic-attack.test.ts' },
   { env: { PALYRA_CERTIFICATE_SECONDS: '600' }, file: 'test/e2e/certificate-campaign.test.ts' },
   { env: { PALYRA_CHAOS: '1', PALYRA_CHAOS_ROUNDS: '3' }, file: 'test/e2e/chaos-network.test.ts' },
+  { env: { PALYRA_CHAOS: '1', PALYRA_CHAOS_ROUNDS: '3' }, file: 'test/e2e/chaos-link-loss.test.ts' },
 ];
 
 const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');

@@ -1,6 +1,5 @@
 /**
- * A node over QUIC as people and networks meet it: paths that lose, delay and go dark. PALYRA_QUIC_ECHOES and PALYRA_QUIC_OUTAGE_MS make it longer, and
- * from an outage of 20 s on the death of UDP under a link is tried too, which takes its idle time-out.
+ * A node over QUIC as people and networks meet it: paths that lose, delay and go dark. PALYRA_QUIC_ECHOES and PALYRA_QUIC_OUTAGE_MS make it longer.
  */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -17,6 +16,8 @@ const ECHOES = Number(process.env['PALYRA_QUIC_ECHOES'] ?? 100);
 const OUTAGE_MS = Number(process.env['PALYRA_QUIC_OUTAGE_MS'] ?? 5_000);
 /** The same connection goes on where the path is back before its peer counts as dead. */
 const STAYS = OUTAGE_MS < TRANSPORT_DEFAULTS.deadPeerMs;
+/** Some 14 s until the silence is believed, 2.5 s until the next transport is asked, and a busy machine. */
+const OVER_ANOTHER_WITHIN_MS = 30_000;
 const WITH_PROBE = { env: { PALYRA_CAPABILITY_MODULES: PROBE_MODULE } };
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -197,7 +198,9 @@ describe('a node over QUIC', function () {
       const asked = await askEchoes('auto', 10);
       for (const settled of effects) await settled();
       await asked();
-      process.stdout.write(`        over another ${Math.round(performance.now() - diedAt)} ms after UDP died\n`);
+      const tookMs = Math.round(performance.now() - diedAt);
+      process.stdout.write(`        over another ${tookMs} ms after UDP died\n`);
+      assert.ok(tookMs < OVER_ANOTHER_WITHIN_MS, `${tookMs} ms`);
       assert.notEqual((await statusOf('auto')).transport.used, 'quic');
     });
   });

@@ -10,9 +10,10 @@ import { systemRandom } from '../../src/lib/base/random.js';
 import type { Authority } from '../../src/lib/identity/authority.js';
 import type { NodeLink } from '../../src/lib/node/link/link.js';
 import { LARGE_RESULT_BYTES } from '../../src/lib/node/link/poll-window.js';
-import { OUTAGE_MS, pollLinks } from '../../src/lib/node/link/poll.js';
+import { OUTAGE_MS, pollLinks, RETRY_ANSWER_MS } from '../../src/lib/node/link/poll.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';
 import { FakeDaemon, nodeMaterial, testAuthority } from '../support/fake-daemon.js';
+import { NetShim } from '../support/net-shim.js';
 import { session } from '../support/node-daemon.js';
 import { seededRandom } from '../support/seeded-random.js';
 import { until } from '../support/until.js';
@@ -43,12 +44,12 @@ describe('the polled link on a network that cuts', function () {
     daemon.stop();
   });
 
-  const open = async () => {
+  const open = async (endpoint = proxy.endpoint) => {
     link = pollLinks(nodeMaterial(authority, 'nod_01JTESTTESTTESTTESTTESTTES'), {
       clock: systemClock,
       random: systemRandom,
       connector: new Connector({ clock: systemClock }, { proxy: WITHOUT_PROXY }),
-    })(proxy.endpoint);
+    })(endpoint);
     const stream = link.open(
       {
         kind: 'hello',
@@ -124,6 +125,26 @@ describe('the polled link on a network that cuts', function () {
     );
     assert.equal(ends[0]?.reason, 'DAEMON_UNREACHABLE');
     assert.ok(performance.now() - startedAt >= OUTAGE_MS);
+  });
+
+  it('ends soon when a call was lost and not even the next connection is answered: the network is dark', async () => {
+    const shim = await NetShim.start(daemon.port);
+    const { daemonSide } = await open(shim.endpoint);
+    daemonSide.welcome();
+    await until(() => messages.length === 1);
+    const startedAt = performance.now();
+    shim.dark('up', 'down');
+    shim.cut();
+    await until(
+      () => ends.length > 0,
+      () => 'the end',
+      30_000,
+    );
+    const tookMs = performance.now() - startedAt;
+    shim.close();
+    assert.equal(ends[0]?.reason, 'DAEMON_UNREACHABLE');
+    // It would be given ten seconds otherwise.
+    assert.ok(tookMs >= RETRY_ANSWER_MS && tookMs < RETRY_ANSWER_MS + OUTAGE_MS, `${tookMs} ms`);
   });
 
   it('ends at once when the daemon does not know the session: it was started again', async () => {

@@ -8,7 +8,7 @@ import { systemRandom } from '../../src/lib/base/random.js';
 import type { Authority } from '../../src/lib/identity/authority.js';
 import type { NodeLink } from '../../src/lib/node/link/link.js';
 import { QuicLink } from '../../src/lib/node/link/quic.js';
-import { OUTAGE_MS } from '../../src/lib/node/link/quic-session.js';
+import { AFTER_SILENCE_MS, OUTAGE_MS } from '../../src/lib/node/link/quic-session.js';
 import { checkUdp } from '../../src/lib/node/udp-check.js';
 import { nodeMaterial, testAuthority } from '../support/fake-daemon.js';
 import { FakeQuicDaemon, type FakeQuicOptions } from '../support/fake-quic-daemon.js';
@@ -139,8 +139,26 @@ describe('the QUIC link on a network that cuts', function () {
   });
 
   it('ends by itself once the daemon was out of reach for a while', async () => {
-    await start({ transport: { idleTimeoutMs: 1_000, keepAliveMs: 300 } });
+    await start();
     await open();
+    const startedAt = performance.now();
+    daemon.service.close = () => undefined;
+    daemon.stop();
+    await until(
+      () => ends.length > 0,
+      () => 'the end',
+      30_000,
+    );
+    assert.equal(ends[0]?.reason, 'DAEMON_UNREACHABLE');
+    assert.ok(performance.now() - startedAt >= OUTAGE_MS);
+  });
+
+  it('ends soon after its connection died of silence, and both sides know by then', async () => {
+    await start({ transport: { idleTimeoutMs: 1_000, keepAliveMs: 300 } });
+    const { daemonSide } = await open();
+    daemonSide.welcome();
+    await until(() => messages.length === 1);
+    await until(() => daemon.links[0]!.uncarriedSince === null);
     const startedAt = performance.now();
     proxy.quality.dark = true;
     await until(
@@ -149,7 +167,9 @@ describe('the QUIC link on a network that cuts', function () {
       30_000,
     );
     assert.equal(ends[0]?.reason, 'DAEMON_UNREACHABLE');
-    assert.ok(performance.now() - startedAt >= OUTAGE_MS);
+    const tookMs = performance.now() - startedAt;
+    assert.ok(tookMs >= AFTER_SILENCE_MS && tookMs < AFTER_SILENCE_MS + OUTAGE_MS, `${tookMs} ms`);
+    assert.notEqual(daemon.links[0]!.uncarriedSince, null);
     // The daemon knows it too, in its own time.
     await until(
       () => daemon.sessions[0]!.left,
@@ -164,8 +184,8 @@ describe('the QUIC link on a network that cuts', function () {
     daemonSide.welcome();
     await until(() => messages.length === 1);
     proxy.quality.dark = true;
-    await until(() => daemon.connections === 1);
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    // It dials again.
+    await until(() => proxy.clients === 2);
     stream.send({ kind: 'heartbeat', active: [] });
     daemonSide.send({ kind: 'beat', daemonTimeMs: 7 });
     proxy.quality.dark = false;

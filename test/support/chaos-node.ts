@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LinkTransport } from '../../src/lib/base/transports.js';
+import type { TransportMode } from '../../src/lib/base/transports.js';
 import type { NodeTimings } from '../../src/lib/node/config.js';
 import { assertDocument } from './document-schemas.js';
 import { eventually } from './eventually.js';
@@ -17,7 +17,7 @@ export const BACKOFF_CAP_MS = 1_000;
 
 export class ChaosNode {
   readonly name: string;
-  readonly transport: LinkTransport;
+  readonly transport: TransportMode;
   readonly shim: NetShim;
   readonly #sandbox: Sandbox;
   readonly #daemon: LiveDaemon;
@@ -28,7 +28,7 @@ export class ChaosNode {
 
   private constructor(
     place: { readonly sandbox: Sandbox; readonly daemon: LiveDaemon },
-    o: { name: string; transport: LinkTransport; shim: NetShim; timings: Partial<NodeTimings> },
+    o: { name: string; transport: TransportMode; shim: NetShim; timings: Partial<NodeTimings> },
   ) {
     this.#sandbox = place.sandbox;
     this.#daemon = place.daemon;
@@ -41,7 +41,7 @@ export class ChaosNode {
   /** Pairs it; it does not run yet. */
   static async pair(
     place: { readonly sandbox: Sandbox; readonly daemon: LiveDaemon; readonly nodePort: number },
-    o: { readonly name: string; readonly transport: LinkTransport; readonly timings?: Partial<NodeTimings> },
+    o: { readonly name: string; readonly transport: TransportMode; readonly timings?: Partial<NodeTimings> },
   ): Promise<ChaosNode> {
     const { link } = await place.sandbox.invite(['--name', o.name]);
     const { code, stderr } = await place.sandbox.run(['node', 'pair', link as string], {

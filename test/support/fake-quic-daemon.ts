@@ -27,6 +27,8 @@ export interface FakeQuicOptions {
 export class FakeQuicDaemon implements NodeDaemon {
   readonly registrations: RegistrationSeen[] = [];
   readonly sessions: DaemonSession[] = [];
+  /** The daemon's side of each of them. */
+  readonly links: QuicSession[] = [];
   answer: NodeDaemon['answer'] = acceptAll;
   connections = 0;
   readonly service: QuicService;
@@ -52,6 +54,7 @@ export class FakeQuicDaemon implements NodeDaemon {
             );
             session.received.push(hello);
             this.sessions.push(session);
+            this.links.push(link);
             return {
               receive: (message) => void session.received.push(message),
               closed: () => void (session.left = true),

@@ -125,7 +125,8 @@ export class RuntimeFixture {
 
   async link(node: { nodeId: string; serial: string }, changes: Partial<Hello> = {}): Promise<TestLink> {
     const received: DownMessage[] = [];
-    const link: TestLink = { received, closedBy: null, session: undefined as unknown as LinkSession };
+    const session = undefined as unknown as LinkSession;
+    const link: TestLink = { received, closedBy: null, session, uncarriedSince: null };
     link.session = await this.runtime.openLink(
       { kind: 'device', nodeId: node.nodeId, serial: node.serial, address: '192.0.2.7' },
       {
@@ -143,6 +144,9 @@ export class RuntimeFixture {
         transport: 'grpc',
         send: (message) => received.push(message),
         close: (reason) => (link.closedBy = reason),
+        get uncarriedSince() {
+          return link.uncarriedSince;
+        },
       },
     );
     return link;
@@ -152,5 +156,7 @@ export class RuntimeFixture {
 export interface TestLink {
   readonly received: DownMessage[];
   closedBy: string | null;
+  /** As a carrier says that outlives its connections. */
+  uncarriedSince: number | null;
   session: LinkSession;
 }

@@ -15,7 +15,7 @@ export default class NodesList extends BaseCommand<typeof NodesList> {
   static override summary = 'List the machines paired to the daemon';
   static override description = `STATUS means the same everywhere:
   online             connected, and heard from within two heartbeats
-  late               connected, but silent for two to four heartbeats
+  late               connected, but silent for two to four heartbeats, or cut off just now
   offline (stopped)  it said goodbye
   offline (lost)     its connection ended without a goodbye
   never seen         paired, but it has not connected yet

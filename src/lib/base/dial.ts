@@ -27,7 +27,7 @@ export async function dialEach<T extends Socket>(
   { clock, signal }: DialOptions,
   finish: (socket: Socket, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const addresses = isIP(host) === 0 ? await addressesOf(host, signal) : [host];
+  const addresses = await addressesOf(host, signal);
   const tries = addresses.map((address) => async (own: AbortSignal) => {
     const socket = await connected(address, port, own);
     try {
@@ -40,8 +40,12 @@ export async function dialEach<T extends Socket>(
   return raceWithHeadStart(tries, { clock, signal, discard: (late) => late.destroy() });
 }
 
-/** Both families in turn, beginning with the one that the system prefers (RFC 8305, section 4). */
-async function addressesOf(name: string, signal: AbortSignal): Promise<string[]> {
+/**
+ * Where a name leads, an address to itself. Both families in turn, beginning with the one that the system prefers (RFC 8305, section 4). Rejects with what the
+ * resolver says, or the signal's reason.
+ */
+export async function addressesOf(name: string, signal: AbortSignal): Promise<string[]> {
+  if (isIP(name) !== 0) return [name];
   const found = await until(lookup(name, { all: true, verbatim: true }), signal);
   const first = found.filter(({ family }) => family === found[0]?.family);
   const other = found.filter(({ family }) => family !== found[0]?.family);

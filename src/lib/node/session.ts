@@ -17,7 +17,7 @@ import { withDeadline } from './deadline.js';
 import type { Outbox } from './outbox.js';
 import type { Worker } from './worker.js';
 
-/** Without a word from the daemon for this many heartbeats the link is dead, whatever the socket says. */
+/** Without a word from the daemon for this many heartbeats the link is dead, whatever the socket says. A dark network is noticed sooner: `link/keepalive.ts`. */
 const SILENT_HEARTBEATS = 4;
 /** A result that is not confirmed for this many heartbeats is sent again. */
 const RESEND_HEARTBEATS = 2;

@@ -21,6 +21,14 @@ const PREFERENCE: readonly LinkTransport[] = ['grpc', 'quic', 'poll'];
 
 /** What a better transport is ahead of the next one, when both are tried side by side. */
 export const HEAD_START_MS = 300;
+/**
+ * When those before it have not even failed by then, what is held back (or polls) is tried beside them, if it goes another way than they do: a network that
+ * swallows datagrams says nothing, and the time of the whole try must not be spent on waiting for that. Several round trips of any path.
+ */
+export const LAST_RESORT_MS = 2_000;
+/** A winner that needed longer for itself began in a network that was dark for everybody: who lost then is looked at again soon, and nothing is held against it. */
+export const DARK_MS = 1_000;
+const LOOK_AGAIN_MS = 5_000;
 /** A link that ended sooner was cut; one that stood that long served. */
 const SHORT_MS = 10_000;
 const LONG_MS = 60_000;
@@ -76,6 +84,8 @@ export class TransportChooser {
   readonly #memory: ReadonlyMap<LinkTransport, Memory>;
   /** Since the last plan. */
   readonly #failed = new Set<LinkTransport>();
+  /** Of the last plan. */
+  #lastResort: LinkTransport | null = null;
   #used: LinkTransport | null = null;
   #out: { readonly transport: LinkTransport; readonly why: string } | null = null;
 
@@ -100,11 +110,16 @@ export class TransportChooser {
     const held = (each: LinkTransport) => this.#isHeld(each);
     const possible = this.#transports.filter((each) => each !== out?.transport);
     const order = [...possible.filter((each) => !held(each)), ...possible.filter(held)];
-    return order.map((transport, index) => ({
-      transport,
+    this.#lastResort = null;
+    return order.map((transport, index) => {
+      if (index === 0) return { transport, startAfterMs: 0 };
+      if (transport !== 'poll' && !held(transport)) return { transport, startAfterMs: index * HEAD_START_MS };
       // Polling goes where the stream goes: beside it, it would find out nothing.
-      startAfterMs: index === 0 ? 0 : transport === 'poll' || held(transport) ? null : index * HEAD_START_MS,
-    }));
+      const sameWay = order.slice(0, index).some((each) => wayOf(each) === wayOf(transport));
+      if (sameWay) return { transport, startAfterMs: null };
+      this.#lastResort = transport;
+      return { transport, startAfterMs: LAST_RESORT_MS };
+    });
   }
 
   /** It did not come as far as a welcome. */
@@ -113,17 +128,20 @@ export class TransportChooser {
     this.#of(transport).failure = { at: this.#deps.clock.now(), error };
   }
 
-  /** Its link is up; `beaten` are those that were tried and are not. */
-  welcomed(transport: LinkTransport, beaten: readonly LinkTransport[]): void {
+  /** Its link is up; `beaten` are those that were tried and are not, `tookMs` how long the winner itself took to register. */
+  welcomed(transport: LinkTransport, beaten: readonly LinkTransport[], tookMs = 0): void {
     this.#used = transport;
+    const wasDark = tookMs > DARK_MS;
+    const slower = this.#lastResort === transport && !wasDark ? 'did not answer' : 'was slower';
     for (const each of beaten) {
       if (this.#isHeld(each) || !this.#isBetter(each, transport)) continue;
       const { failure } = this.#of(each);
       const problem =
         failure === null || !this.#failed.has(each)
-          ? 'was slower'
+          ? slower
           : `did not work: ${failure.error.detail ?? failure.error.message}`;
-      this.#hold(each, `${NAMES[each]} ${problem}`);
+      if (wasDark && !this.#failed.has(each)) this.#lookAgain(each, `${NAMES[each]} ${problem}`);
+      else this.#hold(each, `${NAMES[each]} ${problem}`);
     }
   }
 
@@ -202,6 +220,12 @@ export class TransportChooser {
     memory.why = why;
   }
 
+  #lookAgain(transport: LinkTransport, why: string): void {
+    const { clock, random } = this.#deps;
+    const heldUntil = clock.monotonic() + LOOK_AGAIN_MS * (0.75 + random.fraction() / 2);
+    Object.assign(this.#of(transport), { heldUntil, why });
+  }
+
   #isHeld(transport: LinkTransport): boolean {
     const { heldUntil } = this.#of(transport);
     return heldUntil !== null && heldUntil > this.#deps.clock.monotonic();
@@ -233,6 +257,11 @@ export function transportsFor(mode: TransportMode, available: readonly LinkTrans
   if (available.includes(mode)) return [mode];
   if (mode === 'quic') throw new PalyraError('QUIC_UNAVAILABLE', { detail: 'this version of palyra has no QUIC link' });
   throw new PalyraError('CONFIG_INVALID', { detail: `the transport ${mode} is not there` });
+}
+
+/** Over what it goes: where one of a way is dead, so are the others. */
+export function wayOf(transport: LinkTransport): 'udp' | 'tcp' {
+  return transport === 'quic' ? 'udp' : 'tcp';
 }
 
 function cutWords(transport: LinkTransport, cuts: Memory['cuts'], now: number): string {

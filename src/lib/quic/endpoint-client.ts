@@ -5,11 +5,11 @@
  * What it does not mean: in TLS 1.3 the client is done before the server has looked at the client's certificate. A refusal arrives later, as the end of the
  * connection; only the server's first answer on a stream proves that it accepted us.
  */
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import type { Clock } from '../base/clock.js';
-import { Deferred } from '../base/lifecycle.js';
+import { addressesOf } from '../base/dial.js';
 import { PalyraError } from '../base/errors.js';
+import { raceWithHeadStart } from '../base/head-start.js';
+import { Deferred } from '../base/lifecycle.js';
 import { QUIC_CLOSE, describeClose, type QuicClose } from './close.js';
 import { QuicConnection, type ConnectionEvents } from './connection.js';
 import { openUdpPort, type DatagramPort } from './datagram-port.js';
@@ -39,33 +39,38 @@ export interface QuicClientOptions {
 const SCRATCH_BYTES = 64 * 1024;
 
 /**
- * Rejects with QUIC_UNAVAILABLE, QUIC_HANDSHAKE_FAILED (details: the close), CONFIG_INVALID, or the signal's reason. Whatever happens, a rejected call leaves
- * no socket and no timer; a resolved one leaves none once the connection is closed.
+ * A name is tried at all of its addresses side by side, as over TCP (`base/dial.ts`): the first that is open wins, the others are closed.
+ *
+ * Rejects with QUIC_UNAVAILABLE, QUIC_HANDSHAKE_FAILED (details: the close; of several addresses, that of the first), CONFIG_INVALID, or the signal's reason.
+ * Whatever happens, a rejected call leaves no socket and no timer; a resolved one leaves none once the connection is closed.
  */
 export async function connectQuic(deps: QuicDeps, options: QuicClientOptions): Promise<QuicConnection> {
-  options.signal?.throwIfAborted();
+  const { host: name, port, datagrams, signal = new AbortController().signal } = options;
+  signal.throwIfAborted();
   const quiche = await loadQuiche();
   const transport = { ...TRANSPORT_DEFAULTS, ...options.transport };
   const config = createNativeConfig(quiche, options.tls, transport);
-  const host = isIP(options.host) === 0 ? await resolve(options.host) : options.host;
-  options.signal?.throwIfAborted();
-  const remote = { host, port: options.port };
-  const port = options.datagrams ?? (await openUdpPort({ remote, maxDatagramBytes: transport.maxDatagramBytes }));
-  const client = new ClientEndpoint(deps, {
-    quiche,
-    config,
-    port,
-    transport,
-    remote,
-    name: options.serverName ?? options.host,
-  });
-  return client.connect(options.signal);
+  const connect = async (host: string, own: AbortSignal) => {
+    const remote = { host, port };
+    const sink = datagrams ?? (await openUdpPort({ remote, maxDatagramBytes: transport.maxDatagramBytes }));
+    if (own.aborted) {
+      void sink.close();
+      own.throwIfAborted();
+    }
+    const parts = { quiche, config, port: sink, transport, remote, name: options.serverName ?? name };
+    return new ClientEndpoint(deps, parts).connect(own);
+  };
+  const addresses = await resolve(name, signal);
+  const tries = addresses.map((address) => (own: AbortSignal) => connect(address, own));
+  const discard = (late: QuicConnection) => late.close(QUIC_CLOSE.DONE, 'another address was sooner');
+  return raceWithHeadStart(tries, { clock: deps.clock, signal, discard });
 }
 
-async function resolve(name: string): Promise<string> {
+async function resolve(name: string, signal: AbortSignal): Promise<string[]> {
   try {
-    return (await lookup(name)).address;
+    return await addressesOf(name, signal);
   } catch (cause) {
+    signal.throwIfAborted();
     throw new PalyraError('QUIC_HANDSHAKE_FAILED', { detail: `the name ${name} has no address`, cause });
   }
 }
@@ -123,17 +128,17 @@ class ClientEndpoint {
     });
   }
 
-  async connect(signal?: AbortSignal): Promise<QuicConnection> {
+  async connect(signal: AbortSignal): Promise<QuicConnection> {
     const onAbort = () => {
-      this.#ready.reject(signal?.reason);
+      this.#ready.reject(signal.reason);
       this.#connection.close(QUIC_CLOSE.DONE, 'given up');
     };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    signal.addEventListener('abort', onAbort, { once: true });
     this.#loop.wake(this.#connection);
     try {
       return await this.#ready.promise;
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
     }
   }
 

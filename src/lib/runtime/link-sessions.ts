@@ -74,6 +74,9 @@ export async function openLink(
     storeId,
     sink,
     address: caller.address,
+    get uncarriedSince() {
+      return sink.uncarriedSince ?? null;
+    },
     lastHeardAt: tx.now.mono,
     saidGoodbye: false,
     rival: null,

@@ -9,6 +9,8 @@ import type { Rival } from './clones.js';
 /** Where messages for a node go; implemented by the carriers (gRPC stream, long poll, QUIC). */
 export interface LinkSink {
   readonly transport: LinkTransport;
+  /** Of a carrier that outlives its connections: since when there is none, monotonic milliseconds; null while there is one. */
+  readonly uncarriedSince?: number | null;
   /** Queues a message. Must not throw; a link that cannot take it closes itself. */
   send(message: DownMessage): void;
   /** Ends the link after what was sent. */
@@ -22,6 +24,7 @@ export interface OpenLink {
   readonly storeId: string;
   readonly sink: LinkSink;
   readonly address: string;
+  readonly uncarriedSince?: number | null;
   /** Monotonic milliseconds. */
   lastHeardAt: number;
   saidGoodbye: boolean;

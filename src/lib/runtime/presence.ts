@@ -1,7 +1,7 @@
 /**
  * Presence: the one function behind every surface that says whether a node is there.
  *
- *   online      link open, heartbeat within 2 intervals            late         link open, 2 to 4 intervals silent
+ *   online      link open, heartbeat within 2 intervals            late         link open, 2 to 4 intervals silent, or nothing carries it now
  *   offline     said goodbye (stopped), or gone without (lost)     never-seen   paired, never connected
  *   conflict    two machines use its identity: one is connected, the other is held back
  *   asking      a request to join waits for a person
@@ -15,7 +15,12 @@ import type { JoinRecord } from '../base/requests.js';
 export interface LinkState {
   readonly lastHeardAt: number;
   readonly rival?: Rival | null;
+  /** Since when no connection carries it; null while one does. */
+  readonly uncarriedSince?: number | null;
 }
+
+/** Connections of one link follow one another within that; longer, and the network between is in trouble, whenever the next heartbeat is due. */
+const UNCARRIED_MS = 2_000;
 
 /** A certificate may be renewed with the same key this long after it expired; then the node must pair again. 30 days. */
 export const RENEWAL_GRACE_MS = 30 * 86_400_000;
@@ -55,7 +60,9 @@ export function presenceOf(
   if (link !== null) {
     if (isContested(link, now.mono)) return { presence: 'conflict', reason: null, since: node.connectedAt };
     const silentMs = now.mono - link.lastHeardAt;
-    if (silentMs <= 2 * heartbeatMs) return { presence: 'online', reason: null, since: node.connectedAt };
+    const uncarriedMs = now.mono - (link.uncarriedSince ?? now.mono);
+    if (silentMs <= 2 * heartbeatMs && uncarriedMs <= UNCARRIED_MS)
+      return { presence: 'online', reason: null, since: node.connectedAt };
     if (silentMs <= AWAY_BEATS * heartbeatMs) return { presence: 'late', reason: null, since: node.lastSeenAt };
     return { presence: 'offline', reason: 'lost', since: node.lastSeenAt };
   }

@@ -95,6 +95,24 @@ describe('polled sessions in time and memory', () => {
     assert.deepEqual(closed, ['lost']);
   });
 
+  it('say since when nobody calls: not while a call waits, nor while one follows another', async () => {
+    await poll({ ack: 0 });
+    assert.equal(session.uncarriedSince, clock.monotonic());
+    clock.advance(1_000);
+    await poll({ ack: 0 });
+    assert.equal(session.uncarriedSince, clock.monotonic(), 'one follows another');
+    let lose = () => {};
+    const waiting = poll({ waitMs: MAX_WAIT_MS }, (listener) => void (lose = listener));
+    await settle();
+    clock.advance(10_000);
+    assert.equal(session.uncarriedSince, null);
+    lose();
+    await waiting;
+    const lostAt = clock.monotonic();
+    clock.advance(5_000);
+    assert.equal(session.uncarriedSince, lostAt);
+  });
+
   it('hold no more than the largest credit of the largest inputs, nor more messages than that', async () => {
     for (let bytes = 0; bytes <= HARD_OUTBOUND_BYTES; bytes += 512 * 1024) session.send(offer(512 * 1024));
     assert.deepEqual(closed, ['lost']);

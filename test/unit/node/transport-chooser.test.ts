@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { PalyraError } from '../../../src/lib/base/errors.js';
 import type { LinkTransport, TransportMode } from '../../../src/lib/base/transports.js';
 import { systemRandom } from '../../../src/lib/base/random.js';
-import { HEAD_START_MS, TransportChooser } from '../../../src/lib/node/transport-chooser.js';
+import { DARK_MS, HEAD_START_MS, LAST_RESORT_MS, TransportChooser } from '../../../src/lib/node/transport-chooser.js';
 import { HandClock } from '../../support/hand-clock.js';
 
 const MINUTE_MS = 60_000;
@@ -110,12 +110,59 @@ describe('the choice of a transport', () => {
     assert.equal(auto.view().why, 'the stream did not work: no TCP gets through');
     assert.deepEqual(auto.plan(), [
       { transport: 'quic', startAfterMs: 0 },
-      { transport: 'poll', startAfterMs: null },
+      { transport: 'poll', startAfterMs: LAST_RESORT_MS },
       { transport: 'grpc', startAfterMs: null },
     ]);
     const other = chooser('auto', 'quic', 'grpc');
     other.plan();
     other.welcomed('quic', ['grpc', 'quic']);
     assert.equal(other.view().why, 'the stream was slower');
+  });
+
+  it('tries the last resort beside those that are silent when it goes another way, and says that they did not answer', () => {
+    const auto = chooser('auto', 'quic', 'grpc', 'poll');
+    for (let round = 0; round < 3; round++) serve(auto, 2_000);
+    auto.plan();
+    auto.welcomed('quic', ['quic'], 50);
+    // UDP is dead too: the link stood for a while, and nothing is known against QUIC yet.
+    clock.advance(20_000);
+    assert.equal(auto.ended(20_000, cut), false);
+    assert.deepEqual(auto.plan(), [
+      { transport: 'quic', startAfterMs: 0 },
+      { transport: 'poll', startAfterMs: LAST_RESORT_MS },
+      { transport: 'grpc', startAfterMs: null },
+    ]);
+    auto.welcomed('poll', ['quic', 'poll'], 50);
+    assert.match(auto.view().why, /QUIC did not answer/);
+    // The other way round: TCP is dead where QUIC was held back.
+    const other = chooser('auto', 'quic', 'grpc', 'poll');
+    other.plan();
+    other.stillFailing('quic', cut);
+    assert.deepEqual(other.plan(), [
+      { transport: 'grpc', startAfterMs: 0 },
+      { transport: 'poll', startAfterMs: null },
+      { transport: 'quic', startAfterMs: LAST_RESORT_MS },
+    ]);
+  });
+
+  it('looks again soon, and holds nothing against who lost, when the winner itself began in the dark', () => {
+    const auto = chooser('auto', 'quic', 'grpc', 'poll');
+    for (let round = 1; round <= 3; round++) {
+      auto.plan();
+      auto.welcomed('quic', ['grpc', 'quic'], 4_000);
+      assert.deepEqual(auto.dueBetter(), null);
+      const soon = auto.retryBetterAt()! - clock.monotonic();
+      assert.ok(soon > 0 && soon < 10_000, `${soon} ms, round ${round}`);
+      clock.advance(soon);
+      assert.equal(auto.dueBetter(), 'grpc');
+    }
+    auto.plan();
+    auto.welcomed('quic', ['grpc', 'quic'], DARK_MS);
+    assert.equal(auto.retryBetterAt(), clock.monotonic() + MINUTE_MS, 'what is slower in the light waits a minute');
+    const failed = chooser('auto', 'quic', 'grpc');
+    failed.plan();
+    failed.failed('grpc', cut);
+    failed.welcomed('quic', ['grpc', 'quic'], 4_000);
+    assert.equal(failed.retryBetterAt(), clock.monotonic() + MINUTE_MS, 'so does what has failed');
   });
 });

@@ -93,4 +93,27 @@ describe('names and labels', () => {
     await fixture.runtime.tick();
     assert.deepEqual(seen(), ['late', 'offline', 'online']);
   });
+
+  it('calls a node late whose link nothing carries any more, long before its heartbeats are missed', async () => {
+    const link = await fixture.link(await fixture.pair('alpha'));
+    events.length = 0;
+    const seen = () => events.flatMap((event) => (event.type === 'node.presence' ? [event.presence] : []));
+    const pass = async (seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        fixture.clock.advance(1000);
+        await fixture.runtime.tick();
+      }
+    };
+    link.uncarriedSince = fixture.clock.monotonic();
+    await pass(2);
+    link.uncarriedSince = null;
+    await pass(2);
+    assert.deepEqual(seen(), [], 'one connection follows another');
+    link.uncarriedSince = fixture.clock.monotonic();
+    await pass(3);
+    assert.deepEqual(seen(), ['late']);
+    link.uncarriedSince = null;
+    await pass(1);
+    assert.deepEqual(seen(), ['late', 'online']);
+  });
 });

@@ -52,6 +52,8 @@ export interface PollSessionDeps {
 
 export class PollSession implements LinkSink {
   readonly transport = 'poll';
+  /** Since when no call waits here and none came. */
+  uncarriedSince: number | null = null;
   readonly #deps: PollSessionDeps;
   readonly #opened: Promise<void>;
   /** The hello is the first. */
@@ -216,6 +218,7 @@ export class PollSession implements LinkSink {
       const stopTimer = this.#deps.clock.schedule(waitMs, release);
       this.#release = release;
       this.#waiting = true;
+      this.uncarriedSince = null;
       this.#cancelLease();
       onCancelled(release);
     });
@@ -244,6 +247,7 @@ export class PollSession implements LinkSink {
 
   #armLease(): void {
     this.#cancelLease();
+    this.uncarriedSince = this.#deps.clock.monotonic();
     if (!this.#ended) this.#cancelLease = this.#deps.clock.schedule(this.#leaseMs, () => this.drop());
   }
 

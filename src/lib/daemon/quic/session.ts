@@ -33,6 +33,7 @@ export interface QuicSessionDeps {
 
 export class QuicSession implements LinkSink {
   readonly transport = 'quic';
+  uncarriedSince: number | null = null;
   readonly #deps: QuicSessionDeps;
   readonly #sender = new SequencedSender();
   readonly #receiver: SequencedReceiver;
@@ -206,8 +207,10 @@ export class QuicSession implements LinkSink {
     if (this.#events !== null && this.#publish !== null) {
       this.#cancelResume?.();
       this.#cancelResume = null;
+      this.uncarriedSince = null;
       return;
     }
+    this.uncarriedSince ??= this.#deps.clock.monotonic();
     this.#cancelResume ??= this.#deps.clock.schedule(RESUME_MS, () => this.drop());
   }
 

@@ -21,6 +21,7 @@ import { PalyraError } from '../../base/errors.js';
 import { toAuthority, type Proxy } from '../../base/proxy.js';
 import { proxyUnreachable } from '../../base/tunnel.js';
 import { fromServiceError } from '../../wire/grpc/status.js';
+import { LINK_KEEPALIVE } from './keepalive.js';
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** A fixed name in the TLS greeting: addresses are not allowed there (RFC 6066 section 3). */
@@ -128,9 +129,7 @@ export function tlsOptions(trust: ChannelTrust): ConnectionOptions {
 }
 
 const channelOptions: ChannelOptions = {
-  // A dead peer is noticed within 15 s, also when nothing is said.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  ...LINK_KEEPALIVE,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,

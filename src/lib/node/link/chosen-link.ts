@@ -1,7 +1,7 @@
 /**
  * One link made of several candidates: the first that works carries it. To the session it is one try like any other.
  *
- *   register: side by side, the better one ahead; the first that is answered wins
+ *   register: side by side, the better one ahead; the first that is answered wins; where all of them are silent, the last resort too
  *   open:     the winner; without a welcome within `WELCOME_MS` the next one says the same hello, in its place
  *
  * A refusal of the daemon is the answer, whatever it came over: only what the network did is tried again over something else. Nothing can be lost by that:
@@ -13,7 +13,7 @@ import { Deferred } from '../../base/lifecycle.js';
 import type { Hello, UpMessage } from '../../base/link-messages.js';
 import type { LinkTransport } from '../../base/transports.js';
 import { isUnreachable } from '../../base/unreachable.js';
-import type { TransportChooser } from '../transport-chooser.js';
+import { wayOf, type TransportChooser } from '../transport-chooser.js';
 import { quicRefused, type LeftOut } from './left-out.js';
 import type { LinkConnector, LinkHandlers, LinkStream, NodeLink, Registered, Registration } from './link.js';
 
@@ -30,6 +30,8 @@ interface Candidate {
   readonly startAfterMs: number | null;
   readonly link: NodeLink;
   state: 'waiting' | 'trying' | 'registered' | 'failed';
+  /** What registering took, milliseconds; 0 while that is not known. */
+  tookMs: number;
 }
 
 export interface ChosenLinkDeps {
@@ -47,7 +49,7 @@ export function chosenLinks(deps: ChosenLinkDeps, factories: readonly LinkFactor
     const candidates = plan.map(({ transport, startAfterMs }): Candidate => {
       const factory = factories.find((each) => each.transport === transport);
       if (factory === undefined) throw new PalyraError('INTERNAL', { detail: `no factory for ${transport}` });
-      return { transport, startAfterMs, link: factory.connect(endpoint), state: 'waiting' };
+      return { transport, startAfterMs, link: factory.connect(endpoint), state: 'waiting', tookMs: 0 };
     });
     return new ChosenLink(endpoint, candidates, deps);
   };
@@ -83,10 +85,12 @@ class ChosenLink implements NodeLink {
       if (candidate.state !== 'waiting' || race.signal.aborted) return;
       candidate.state = 'trying';
       this.#tried.add(candidate.transport);
+      const startedAt = clock.monotonic();
       candidate.link.register(registration, race.signal).then(
         (registered) => {
           if (race.signal.aborted) return;
           candidate.state = 'registered';
+          candidate.tookMs = clock.monotonic() - startedAt;
           won.resolve(registered);
         },
         (cause: unknown) => {
@@ -160,7 +164,7 @@ class ChosenLink implements NodeLink {
           welcomed = true;
           this.#cancelWelcome();
           for (const other of this.#candidates) if (other !== candidate) other.link.destroy();
-          chooser.welcomed(candidate.transport, [...this.#tried]);
+          chooser.welcomed(candidate.transport, [...this.#tried], candidate.tookMs);
         }
         handlers.message(message);
       },
@@ -186,10 +190,6 @@ class ChosenLink implements NodeLink {
   #nextToOpen(candidate: Candidate): Candidate | undefined {
     return this.#candidates.find((each) => each !== candidate && each.state !== 'failed');
   }
-}
-
-function wayOf(transport: LinkTransport): 'udp' | 'tcp' {
-  return transport === 'quic' ? 'udp' : 'tcp';
 }
 
 function isOfTheNetwork({ reason }: PalyraError): boolean {

@@ -34,8 +34,12 @@ const MAX_WAIT_MS = 25_000;
 const MIN_WAIT_MS = 1_000;
 /** For an answer, beyond the time it was allowed to wait. */
 const ANSWER_MS = 10_000;
+/** For an answer to the first calls after one that failed; a path on which not even that comes back is dark. */
+export const RETRY_ANSWER_MS = 2_500;
 /** For the goodbye of a link that is destroyed; its socket lives no longer than that. */
 const LEAVE_MS = 1_000;
+/** A deadline is kept by another clock than ours. */
+const EARLY_MS = 100;
 const RETRY = { baseMs: 100, capMs: 1_000, floorMs: 20 };
 /** One that waits, one that carries. */
 const MAX_POLLS = 2;
@@ -189,7 +193,8 @@ class PolledSession implements LinkStream {
   async #poll(request: PollCapabilityRequest): Promise<void> {
     const { client, channel, clock } = this.#deps;
     const startedAt = clock.monotonic();
-    const deadline = clock.now() + request.waitMs + ANSWER_MS;
+    const again = this.#failingSince !== null;
+    const deadline = clock.now() + (again ? RETRY_ANSWER_MS : request.waitMs + ANSWER_MS);
     this.#polls += 1;
     try {
       const answer = await unaryCall<PollCapabilityResponse>(channel, this.#calls.signal, (callback) =>
@@ -201,7 +206,7 @@ class PolledSession implements LinkStream {
       const waitedMs = clock.monotonic() - startedAt;
       if (waitedMs > MIN_WAIT_MS)
         this.#waitMs = Math.max(MIN_WAIT_MS, Math.min(this.#waitMs, Math.round(waitedMs / 2)));
-      this.#failed(error);
+      this.#failed(error, again && waitedMs >= RETRY_ANSWER_MS - EARLY_MS);
     }
     this.#pump();
   }
@@ -240,13 +245,14 @@ class PolledSession implements LinkStream {
     if (!this.#ended) this.#handlers.message(message);
   }
 
-  #failed(cause: unknown): void {
+  /** `dark`: it was tried again, and nothing came back. */
+  #failed(cause: unknown, dark = false): void {
     if (this.#ended) return;
     const error = PalyraError.from(cause);
     const { clock, random } = this.#deps;
     this.#failingSince ??= clock.monotonic();
     const passing = isUnreachable(error) || error.reason === 'CANCELLED';
-    if (!passing || clock.monotonic() - this.#failingSince > OUTAGE_MS) {
+    if (!passing || dark || clock.monotonic() - this.#failingSince > OUTAGE_MS) {
       this.#end(error);
       return;
     }

@@ -2,6 +2,7 @@
  * The node's end of a session over QUIC: one stream brings messages, another takes events, both numbered, both made anew when they are lost.
  *
  *   attaching ──both streams answered──► attached ──a stream or the connection is lost──► attaching (again and again for `OUTAGE_MS`) ──► ended
+ *                                                   (after silence: for `AFTER_SILENCE_MS`)
  *
  * The hello is said until the first message has come; after that the session is only ever resumed. `ended` is told once, and nothing after it.
  */
@@ -20,6 +21,8 @@ import { askQuic, toQuicLinkError } from './quic-dial.js';
 
 /** How long the daemon may be out of reach before the link has ended. Longer would only hide the outage: a new link loses nothing. */
 export const OUTAGE_MS = 5_000;
+/** The same when the connection was given up because nothing came any more: the outage is older than that already, and another transport may work. */
+export const AFTER_SILENCE_MS = 2_000;
 const RETRY = { baseMs: 100, capMs: 1_000, floorMs: 20 };
 const CONGESTED_BYTES = 1024 * 1024;
 /** A stream of a session that is over, or that has another one in its place. */
@@ -44,6 +47,8 @@ export class QuicLinkSession implements LinkStream {
   #publish: MessageChannel | null = null;
   #ended = false;
   #failingSince: number | null = null;
+  /** Of the current outage. */
+  #outageMs = OUTAGE_MS;
   #failures = 0;
   #cancelRetry: (() => void) | null = null;
   #cancelOutage: (() => void) | null = null;
@@ -93,7 +98,7 @@ export class QuicLinkSession implements LinkStream {
     const attempt = ++this.#attempt;
     const isCurrent = () => attempt === this.#attempt && !this.#ended;
     const failed = (error: unknown) => {
-      if (isCurrent()) this.#failed(toQuicLinkError(error, this.#deps.endpoint));
+      if (isCurrent()) this.#failed(error);
     };
     try {
       const connection = await this.#deps.dial();
@@ -171,8 +176,7 @@ export class QuicLinkSession implements LinkStream {
       end: () => undefined,
       failed: (error) => {
         // Told to stop because the session is over, or because the connection is: the other stream knows.
-        if (isCurrent() && error.reason !== 'QUIC_STREAM_CLOSED')
-          this.#failed(toQuicLinkError(error, this.#deps.endpoint));
+        if (isCurrent() && error.reason !== 'QUIC_STREAM_CLOSED') this.#failed(error);
       },
     });
   }
@@ -196,13 +200,17 @@ export class QuicLinkSession implements LinkStream {
     if (message !== null) this.#handlers.message(downMessage.read('the message', message));
   }
 
-  #failed(error: PalyraError): void {
-    const { clock, random } = this.#deps;
+  #failed(cause: unknown): void {
+    const { clock, random, endpoint } = this.#deps;
+    const error = toQuicLinkError(cause, endpoint);
     this.#attempt += 1;
     this.#drop();
-    this.#failingSince ??= clock.monotonic();
+    if (this.#failingSince === null) {
+      this.#failingSince = clock.monotonic();
+      this.#outageMs = isOfSilence(cause) ? AFTER_SILENCE_MS : OUTAGE_MS;
+    }
     const passing = error.reason === 'DAEMON_UNREACHABLE' || error.reason === 'CANCELLED';
-    const leftMs = OUTAGE_MS - (clock.monotonic() - this.#failingSince);
+    const leftMs = this.#outageMs - (clock.monotonic() - this.#failingSince);
     if (!passing || leftMs <= 0) {
       this.#end(error);
       return;
@@ -233,6 +241,10 @@ export class QuicLinkSession implements LinkStream {
 /** An answer in the middle of messages is the last: `end`, or `error`. */
 function isLastWord(value: JsonValue): boolean {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, 'kind');
+}
+
+function isOfSilence(cause: unknown): boolean {
+  return PalyraError.from(cause).details['by'] === 'timeout';
 }
 
 function closedByDaemon(endpoint: string): PalyraError {

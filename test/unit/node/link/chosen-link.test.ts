@@ -6,7 +6,7 @@ import type { LinkTransport } from '../../../../src/lib/base/transports.js';
 import { systemRandom } from '../../../../src/lib/base/random.js';
 import { chosenLinks, WELCOME_MS } from '../../../../src/lib/node/link/chosen-link.js';
 import type { NodeLink, Registration } from '../../../../src/lib/node/link/link.js';
-import { HEAD_START_MS, TransportChooser } from '../../../../src/lib/node/transport-chooser.js';
+import { HEAD_START_MS, LAST_RESORT_MS, TransportChooser } from '../../../../src/lib/node/transport-chooser.js';
 import { HandClock, settle } from '../../../support/hand-clock.js';
 import { acceptAll, MemoryDaemon, session } from '../../../support/node-daemon.js';
 import { rejectsWith } from '../../../support/rejects-with.js';
@@ -41,8 +41,13 @@ describe('a link of several candidates', () => {
   let ends: (PalyraError | null)[];
   const never = new AbortController().signal;
 
-  const connect = (...transports: LinkTransport[]) => {
-    chooser = new TransportChooser({ clock, random: systemRandom }, { mode: 'auto', available: transports });
+  const connect = (...transports: LinkTransport[]) =>
+    connectWith(
+      new TransportChooser({ clock, random: systemRandom }, { mode: 'auto', available: transports }),
+      ...transports,
+    );
+  const connectWith = (by: TransportChooser, ...transports: LinkTransport[]) => {
+    chooser = by;
     const factories = transports.map((transport) => ({ transport, connect: over[transport].connect }));
     return (link = chosenLinks({ clock, chooser }, factories)('memory:1'));
   };
@@ -87,6 +92,29 @@ describe('a link of several candidates', () => {
     (await session(over.quic)).welcome();
     await until(() => chooser.view().used === 'quic');
     assert.equal(chooser.view().why, 'the stream was slower');
+  });
+
+  it('asks the last resort beside a transport that is silent, long before the try is over', async () => {
+    over.quic.answer = silent;
+    const registering = connect('grpc', 'quic', 'poll');
+    // The stream is held back, for it was cut again and again.
+    for (let cuts = 0; cuts < 3; cuts++) {
+      chooser.plan();
+      chooser.welcomed('grpc', ['grpc']);
+      chooser.ended(1_000, new PalyraError('DAEMON_UNREACHABLE'));
+    }
+    registering.destroy();
+    const registered = connectWith(chooser, 'grpc', 'quic', 'poll').register(registration, never);
+    clock.advance(LAST_RESORT_MS - 1);
+    await settle();
+    assert.deepEqual(asked(), ['quic']);
+    clock.advance(1);
+    await registered;
+    assert.deepEqual(asked(), ['quic', 'poll']);
+    open();
+    (await session(over.poll)).welcome();
+    await until(() => chooser.view().used === 'poll');
+    assert.match(chooser.view().why, /QUIC did not answer/);
   });
 
   it('goes on at once when the best fails, and fails when every way has failed', async () => {
