@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:http2';
 import { PalyraError } from '../../src/lib/base/errors.js';
 import { DENIAL_PENALTY_MS } from '../../src/lib/base/link-limits.js';
-import { silentLog, type Log } from '../../src/lib/base/log.js';
+import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { DENIALS_PER_WINDOW } from '../../src/lib/daemon/denial-budget.js';
 import { DeviceDenials, TOLD_ANSWERS, TOLD_CONNECTIONS } from '../../src/lib/daemon/device-denials.js';
@@ -16,6 +16,7 @@ import { fromServiceError } from '../../src/lib/wire/grpc/status.js';
 import { ShiftedClock } from '../support/access.js';
 import { HandClock } from '../support/hand-clock.js';
 import { JoinedNode } from '../support/joined-node.js';
+import { linesOf } from '../support/log-lines.js';
 import { eventually, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
 import { call, pairTestNode, TEST_FACTS, type TestNode } from '../support/test-node.js';
 
@@ -34,13 +35,13 @@ const MAX_LOG_BYTES = 64 * 1024;
 describe('a node that asks for what is refused in a loop', function () {
   this.timeout(120_000);
   const clock = new ShiftedClock();
-  const lines: string[] = [];
+  const { log, lines } = linesOf();
   let target: TestDaemon;
   let looping: TestNode;
   let honest: JoinedNode;
 
   before(async () => {
-    target = await startTestDaemon({ heartbeatMs: 500 }, { clock, log: logInto(lines) });
+    target = await startTestDaemon({ heartbeatMs: 500 }, { clock, log });
     looping = await pairTestNode(target, { name: 'looping' });
     honest = await JoinedNode.join(target, 'honest', clock);
     void honest.start(clock);
@@ -179,17 +180,3 @@ describe('the denials of devices', () => {
     assert.equal(counted.size, 4096);
   });
 });
-
-function logInto(lines: string[]): Log {
-  const write = (level: string) => (message: string, fields?: object) => {
-    lines.push(JSON.stringify({ level, message, ...fields }));
-  };
-  const log: Log = {
-    debug: () => undefined,
-    info: write('info'),
-    warn: write('warn'),
-    error: write('error'),
-    scope: () => log,
-  };
-  return log;
-}
