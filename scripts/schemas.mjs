@@ -424,6 +424,14 @@ const DOCUMENTS = {
     newKey: z.boolean(),
     certificate,
   },
+  'node.seal': {
+    action: z.literal('seal'),
+    changed,
+    node: identity.nullable().describe('What this machine was; its daemon was not told.'),
+    service: z.enum(['none', 'kept']).describe('A service that is installed stays, stopped.'),
+    removed: z.array(z.string()),
+    kept: z.array(z.string()),
+  },
   'node.reset': { action: z.literal('reset'), changed, newIdentity: z.boolean(), node: identity.nullable() },
   doctor: {
     ok: z.boolean().describe('False when a check failed; the exit code is 1 then.'),
