@@ -424,6 +424,15 @@ const DOCUMENTS = {
     newKey: z.boolean(),
     certificate,
   },
+  'nodes.logs': {
+    node: z.string(),
+    dispatch: z.string().describe('The run that asked the machine.'),
+    state: dispatchView.shape.state,
+    entries: z
+      .array(z.looseObject({ time: z.string().nullable(), level: z.string(), scope: z.string(), msg: z.string() }))
+      .describe('Oldest first; time is null for a line that no log wrote.'),
+    truncated: z.boolean().describe('There is more than was asked for, or than fits.'),
+  },
   'node.seal': {
     action: z.literal('seal'),
     changed,
