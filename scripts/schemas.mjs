@@ -424,6 +424,23 @@ const DOCUMENTS = {
     newKey: z.boolean(),
     certificate,
   },
+  'nodes.logs': {
+    node: z.string(),
+    dispatch: z.string().describe('The run that asked the machine.'),
+    state: dispatchView.shape.state,
+    entries: z
+      .array(z.looseObject({ time: z.string().nullable(), level: z.string(), scope: z.string(), msg: z.string() }))
+      .describe('Oldest first; time is null for a line that no log wrote.'),
+    truncated: z.boolean().describe('There is more than was asked for, or than fits.'),
+  },
+  'node.seal': {
+    action: z.literal('seal'),
+    changed,
+    node: identity.nullable().describe('What this machine was; its daemon was not told.'),
+    service: z.enum(['none', 'kept']).describe('A service that is installed stays, stopped.'),
+    removed: z.array(z.string()),
+    kept: z.array(z.string()),
+  },
   'node.reset': { action: z.literal('reset'), changed, newIdentity: z.boolean(), node: identity.nullable() },
   doctor: {
     ok: z.boolean().describe('False when a check failed; the exit code is 1 then.'),

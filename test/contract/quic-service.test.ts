@@ -168,11 +168,18 @@ describe('palyra-quic-v1 by hand', function () {
   });
 
   it('cuts off who is refused again and again', async () => {
-    for (let count = 0; count <= DENIALS_PER_WINDOW && connection.isOpen; count++) {
-      await (await talk()).say(request('node.nothing')).answer();
+    const { keyPem, certificatePem, caPem } = await pairTestNode(target, { name: 'loops' });
+    const loops = await connectQuic(
+      { clock: systemClock, random: systemRandom, log: silentLog },
+      { host: '127.0.0.1', port: target.ports.node, tls: { keyPem, certificatePem, caPem } },
+    );
+    for (let count = 0; count < DENIALS_PER_WINDOW; count++) {
+      await new Talk(await loops.openStream()).say(request('node.nothing')).answer();
     }
-    const { code } = await connection.closed;
-    assert.equal(code, QUIC_PROTOCOL_CLOSE.TOO_MANY_REFUSALS);
+    new Talk(await loops.openStream()).say(request('node.nothing'));
+    const { code, reason } = await loops.closed;
+    assert.deepEqual([code, reason], [QUIC_PROTOCOL_CLOSE.TOO_MANY_REFUSALS, 'NODE_CUT_OFF']);
+    assert.ok(connection.isOpen, 'another node is not affected');
   });
 
   describe('a session', () => {

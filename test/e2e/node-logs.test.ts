@@ -29,12 +29,18 @@ describe('system.logs', function () {
     const { node } = (await sandbox.json(['nodes', 'show', 'pi'])).document;
     assert.ok(!node.capabilities.includes('system.logs'));
     assert.equal((await ask()).document.error.code, 'CAPABILITY_NOT_FOUND');
+    const off = await sandbox.json(['nodes', 'logs', 'pi']);
+    assert.deepEqual([off.code, off.document.error.code], [3, 'CAPABILITY_NOT_FOUND']);
+    assert.match(off.document.error.hint, /At that machine: palyra node capabilities enable system\.logs/);
     const enabled = await sandbox.json(['node', 'capabilities', 'enable', 'system.logs'], { home: 'pi' });
     assert.equal(enabled.code, 0, JSON.stringify(enabled.document));
     const request = await eventually(async () => {
       const { requests } = (await sandbox.json(['approvals', 'list'])).document;
       return requests.find(({ wants }: Document) => wants.includes('system.logs'));
     }, 'it waits for a grant');
+    const waiting = await sandbox.json(['nodes', 'logs', 'pi']);
+    assert.deepEqual([waiting.code, waiting.document.error.code], [7, 'CAPABILITY_NOT_GRANTED']);
+    assert.match(waiting.document.error.hint, /palyra nodes grant pi system\.logs/);
     assert.equal((await sandbox.run(['approvals', 'approve', request.id])).code, 0);
   });
 
@@ -55,6 +61,14 @@ describe('system.logs', function () {
     }
     const last = (await ask('lines=2')).document.dispatch.output;
     assert.deepEqual([last.entries.map(({ msg }: Document) => msg), last.truncated], [['entry 3', 'entry 4'], true]);
+    const asked = await sandbox.json(['nodes', 'logs', 'pi', '-n', '2']);
+    assert.equal(asked.code, 0, JSON.stringify(asked.document));
+    assertDocument(asked.document);
+    assert.deepEqual([asked.document.entries, asked.document.truncated], [last.entries, true]);
+    const people = await sandbox.run(['nodes', 'logs', 'pi', '--tail', '3', '--level', 'warn']);
+    assert.equal(people.code, 0);
+    assert.match(people.stdout, /^\d\d:\d\d:\d\d warn {2}test {6}entry 3$/m);
+    assert.doesNotMatch(people.stdout, /entry 4/);
     const warnings = (await ask('level=warn')).document.dispatch.output;
     assert.ok(warnings.entries.some(({ msg }: Document) => msg === 'entry 3'));
     assert.ok(!warnings.entries.some(({ level }: Document) => level === 'info'));

@@ -133,9 +133,19 @@ describe('a node behind a proxy', function () {
     assert.equal(statSync(file as string).mode & 0o777, 0o600);
     assert.ok(proxy.tunnels.length > before);
     await online();
-    for (const { argv } of processesBelow(sandbox.directory))
-      assert.deepEqual(secretsIn(Buffer.from(argv.join('\0')), SECRETS), []);
+    const assertNoSecret = () => {
+      const seen = processesBelow(sandbox.directory);
+      assert.ok(seen.length > 0);
+      for (const { argv, environment } of seen)
+        assert.deepEqual(secretsIn(Buffer.from([...argv, JSON.stringify(environment)].join('\0')), SECRETS), []);
+    };
+    assertNoSecret();
     printed.push(JSON.stringify(installed.document));
+    const tunnels = proxy.tunnels.length;
+    const again = await run(['node', 'restart'], { ...env(), ...noManager });
+    assert.equal(again.code, 0, again.stderr);
+    assert.ok(proxy.tunnels.length > tunnels, 'it connects through the proxy of config.toml');
+    assertNoSecret();
     assert.equal((await run(['node', 'uninstall'], noManager)).code, 0);
   });
 

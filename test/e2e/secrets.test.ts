@@ -70,7 +70,9 @@ describe('secrets', function () {
     const args = ['daemon', 'start', '--port', '0', '--node-port', '0', '--console-port', '0', '--json'];
     sandbox.manage('daemon');
     const unrelated = 'https://127.0.0.1:1/j/ZZZZ1111ZZZZ-00000000000000000000000000';
-    const started = await run(args, { env: { ...DEBUG, PALYRA_INVITE: unrelated } });
+    const started = await run(args, {
+      env: { ...DEBUG, PALYRA_INVITE: unrelated, PALYRA_TOKEN: 'canary-token', CLOUD_KEY: 'canary-cloud-key' },
+    });
     assert.equal(started.code, 0, started.stderr);
     daemon = LiveDaemon.of(sandbox, 'daemon', JSON.parse(started.stdout));
     caPem = await daemon.with((client) => client.caCertificate());
@@ -92,7 +94,7 @@ describe('secrets', function () {
     if (!CAN_SEE_PROCESSES) return this.skip();
     const seen = processesBelow(sandbox.directory);
     assert.equal(seen.length, 4, 'a daemon and three nodes');
-    const secrets = [...codes(), ...keys(), textSecret('an invite of somebody else', ['ZZZZ1111ZZZZ'])];
+    const secrets = [...codes(), ...keys(), textSecret('what the shell had', ['ZZZZ1111ZZZZ', 'canary-'])];
     for (const { argv, environment } of seen) {
       assert.deepEqual(secretsIn(Buffer.from(argv.join('\0')), secrets), [], argv.join(' '));
       // The kernel shows what a process was started with; it cannot be taken back. Its own user and root can see it.

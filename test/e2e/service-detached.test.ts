@@ -13,6 +13,15 @@ import { stepByStep } from '../support/step-by-step.js';
 
 const PAIRING = ['device.key', 'identity.json', 'outbox.journal'].map((name) => `state/node/${name}`);
 const PROXY = 'http://eva:canary-proxy-password@127.0.0.1:1';
+/** What the shell of a person holds and a process that outlives it must not. */
+const SHELL = {
+  HTTPS_PROXY: PROXY,
+  ALL_PROXY: PROXY,
+  AWS_SECRET_ACCESS_KEY: 'canary-cloud-key',
+  GITHUB_TOKEN: 'canary-forge-token',
+  DATABASE_URL: 'postgres://eva:canary-database@127.0.0.1/x',
+  PALYRA_TOKEN: 'canary-palyra-token',
+};
 
 describe('a node as a service where no service manager is', function () {
   this.timeout(180_000);
@@ -25,7 +34,7 @@ describe('a node as a service where no service manager is', function () {
     XDG_RUNTIME_DIR: '/nonexistent',
     DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent',
     NO_PROXY: '*',
-    HTTPS_PROXY: PROXY,
+    ...SHELL,
   };
   const node = (...args: string[]) => sandbox.json(['node', ...args], { home: 'pi', env, timeoutMs: 60_000 });
   const home = () => sandbox.home('pi');
@@ -160,7 +169,9 @@ describe('a node as a service where no service manager is', function () {
     const secrets = [
       codeSecret('the code', invite.code),
       privateKeySecret('the key', key),
-      textSecret('the password of the proxy', ['canary-proxy-password']),
+      ...['proxy-password', 'cloud-key', 'forge-token', 'database', 'palyra-token'].map((name) =>
+        textSecret(`${name} of the shell`, [`canary-${name}`]),
+      ),
     ];
     const files = filesBelow(home()).filter((file) => !PAIRING.includes(file));
     assert.ok(files.some((file) => file.startsWith('data/bin/')));
@@ -173,8 +184,18 @@ describe('a node as a service where no service manager is', function () {
     assert.ok(processes.length > 0);
     for (const { argv, environment } of processes) {
       assert.deepEqual(secretsIn(Buffer.from(argv.join(' ')), secrets), []);
-      assert.equal(environment['PALYRA_INVITE'], undefined);
+      assert.deepEqual(secretsIn(Buffer.from(JSON.stringify(environment)), secrets), []);
+      assert.deepEqual(
+        ['HOME', 'PATH', 'PALYRA_HOME', 'XDG_RUNTIME_DIR'].filter((name) => environment[name] === undefined),
+        [],
+      );
     }
+    const before = processes.map(({ pid }) => pid);
+    assert.equal((await node('restart')).code, 0);
+    const after = processesBelow(home());
+    assert.ok(after.length > 0 && after.every(({ pid }) => !before.includes(pid)));
+    for (const { environment } of after)
+      assert.deepEqual(secretsIn(Buffer.from(JSON.stringify(environment)), secrets), []);
   });
 
   it('starts a node that ended for good with the reason it gave', async () => {

@@ -40,6 +40,7 @@ export class FakeQuicDaemon implements NodeDaemon {
         clock: systemClock,
         log: silentLog,
         plugins: new NodePlugins(),
+        denials: { denied: () => undefined },
         connections: () => this.#server.stats().connections,
         runtime: {
           registerNode: async () => {
@@ -84,8 +85,8 @@ export class FakeQuicDaemon implements NodeDaemon {
         onConnection: (connection) => {
           daemon.connections += 1;
           const peer = {
+            deviceId: DEVICE.nodeId,
             caller: () => DEVICE,
-            close: (code: number, reason: string) => connection.close(code, reason),
           };
           connection.onStream((stream) => daemon.service.serve(daemon.#seen(stream), peer));
           void connection.closed.then(({ by, application }) => {

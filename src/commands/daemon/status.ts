@@ -1,7 +1,7 @@
 import { PalyraError } from '../../lib/base/errors.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { installedPlugins } from '../../lib/cli/capability-hook.js';
-import { daemonDocument, daemonReport } from '../../lib/cli/daemon-report.js';
+import { alarmsOf, daemonDocument, daemonReport } from '../../lib/cli/daemon-report.js';
 import { thisService } from '../../lib/cli/service/service-command.js';
 import { serviceSentence } from '../../lib/cli/service/service-view.js';
 import { humanFingerprintOf } from '../../lib/cli/fingerprint.js';
@@ -25,6 +25,7 @@ export default class DaemonStatusCommand extends BaseCommand<typeof DaemonStatus
     try {
       const client = this.client();
       const [status, ca] = [await client.daemonStatus(), await client.caCertificate()];
+      if (this.output.json) for (const { message, fix } of alarmsOf(status)) this.warn(`${message}: ${fix}`);
       for (const line of daemonReport(status, humanFingerprintOf(ca), Date.now())) this.output.result(line);
       if (service !== null) this.output.result(`${'  service'.padEnd(15)}${serviceSentence(service, Date.now())}`);
       return { ...daemonDocument(status, await this.#plugins()), service };

@@ -21,6 +21,9 @@ export const MAX_PROTOCOL = 65_535;
 export const MAX_AWAY_MS = 36_525 * 86_400_000;
 export const MAX_UINT32 = 2 ** 32 - 1;
 
+/** How long a node that was refused too often is not let in, and does not come. */
+export const DENIAL_PENALTY_MS = 60_000;
+
 const CAPABILITY_NAME = /^[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*$/;
 const MAX_CAPABILITY_NAME = 64;
 

@@ -129,6 +129,13 @@ const COMMON_REASONS = reasons({
     hint: 'Wait a little, then try again',
     retrySafe: true,
   },
+  NODE_CUT_OFF: {
+    code: 'RESOURCE_EXHAUSTED',
+    exit: 8,
+    title: 'The daemon refused this node too often and does not let it in for a minute',
+    hint: 'The node waits and comes back by itself; when it happens again, look in its log for what was refused, and use the same version on both sides',
+    retrySafe: true,
+  },
   CANCELLED: { code: 'CANCELLED', title: 'Cancelled', hint: 'Nothing else was changed' },
   INTERNAL: {
     code: 'INTERNAL',

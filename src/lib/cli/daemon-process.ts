@@ -7,6 +7,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PalyraError, type ErrorFacts } from '../base/errors.js';
+import { backgroundEnvironment } from './background-environment.js';
 import { formatLogRecord, parseLogLine } from './log-format.js';
 
 export type StartReport = { readonly type: 'ready' } | { readonly type: 'failed'; readonly error: ErrorFacts };
@@ -21,16 +22,13 @@ export interface StartOptions {
   readonly signal: AbortSignal;
 }
 
-/** Not inherited: a daemon must not keep an invite, nor print documents. */
-const OWN_VARIABLES = ['PALYRA_JSON', 'PALYRA_INVITE', 'PALYRA_INVITE_FILE'];
 const TAIL_LINES = 5;
 
 /** Resolves with the process id once the daemon is ready. Throws the daemon's own reason, or DAEMON_START_FAILED with the end of its log. */
 export async function startDaemonProcess(options: StartOptions): Promise<number> {
   mkdirSync(dirname(options.logFile), { recursive: true, mode: 0o700 });
   const crashes = openSync(options.logFile, 'a', 0o600);
-  const env = { ...process.env };
-  for (const name of OWN_VARIABLES) delete env[name];
+  const env = backgroundEnvironment(process.env, { platform: process.platform, cwd: process.cwd() });
   const child = spawn(
     process.execPath,
     [join(options.root, 'bin', 'run.js'), 'daemon', 'run', '--log-file', options.logFile, ...options.args],

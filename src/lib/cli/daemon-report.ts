@@ -8,12 +8,22 @@ export type DaemonStatus = RouteAnswer<'daemon.status'>['daemon'];
 
 /** The document of `daemon status`. `loaded`: how many plugins are installed on this machine. */
 export function daemonDocument(status: DaemonStatus, loaded: number): Record<string, unknown> & { schema: string } {
-  return { schema: 'palyra.daemon.status/v1', ...status, plugins: { loaded, failed: failedPlugins(status) } };
+  return {
+    schema: 'palyra.daemon.status/v1',
+    ...status,
+    alarms: alarmsOf(status),
+    plugins: { loaded, failed: failedPlugins(status) },
+  };
 }
 
 /** A daemon of an older version that still runs says nothing of them. */
 function failedPlugins({ plugins }: Partial<DaemonStatus>): DaemonStatus['plugins']['failed'] {
   return plugins?.failed ?? [];
+}
+
+/** Certificates near their end. */
+export function alarmsOf({ alarms }: Partial<DaemonStatus>): DaemonStatus['alarms'] {
+  return alarms ?? [];
 }
 
 export function urlsOf(status: DaemonStatus, purpose: DaemonStatus['listen'][number]['purpose']): string[] {
@@ -50,6 +60,7 @@ export function daemonReport(status: DaemonStatus, fingerprint: string, now: num
       `two machines use that of ${plural(conflict, 'node')}: palyra nodes list --status conflict`,
     ]);
   lines.push(['  quic', quicText(status.quic)]);
+  for (const { message, fix } of alarmsOf(status)) lines.push(['! certificate', printable(`${message}: ${fix}`)]);
   const rotation = rotationUnderWay(status.rotation);
   if (rotation !== null) lines.push(['! rotate-ca', `the CA is being replaced: ${rotation}`]);
   for (const { node, name, message } of failedPlugins(status))

@@ -25,6 +25,7 @@ import { Auditor } from './auditor.js';
 import { Authorities } from './authorities.js';
 import { CaRotation } from './ca-rotation.js';
 import { anonymousCaller, normalizeAddress, ownerCaller } from './caller.js';
+import { CertificateAlarms } from './certificate-alarms.js';
 import { certificateHosts, parseDaemonConfig, toAuthority } from './config.js';
 import type { DaemonConfig, DaemonOptions } from './config.js';
 import { logEvents } from './event-log.js';
@@ -167,6 +168,7 @@ export class Daemon {
       identity.rotation,
     );
     await rotation.resume();
+    const alarms = new CertificateAlarms({ clock, log: log.scope('identity'), auditor, runtime, authorities });
     let openApi: OpenApiDocument | null = null;
     const authority = () => authorities.shown;
     const invites = new InviteDesk({ runtime, authority, random }, exposure, () => exposure.port('public'));
@@ -181,6 +183,7 @@ export class Daemon {
       config,
       ca: authority,
       rotation,
+      alarms,
       startedAt,
       pid: process.pid,
       isStopping: () => this.#stopping !== null,
@@ -211,7 +214,7 @@ export class Daemon {
     const doors = { clock, random, log, runtime, router, auditor, exposure, authorities, plugins: this.#plugins };
     const ports = await openPorts({ ...doors, lifecycle }, config);
     this.#quicPort = ports.quicPort;
-    this.#startTicker(ports, { runtime, exposure, rotation });
+    this.#startTicker(ports, { runtime, exposure, rotation, alarms });
     await this.#openConsole(router);
     log.info('daemon started', { listeners: this.listeners.map(({ url }) => url), bootEpoch: runtime.bootEpoch });
   }
@@ -283,13 +286,17 @@ export class Daemon {
     return (this.#exposure = new Exposure(deps, this.config, this.#authorities.server));
   }
 
-  #startTicker(ports: OpenPorts, parts: { runtime: NodeRuntime; exposure: Exposure; rotation: CaRotation }): void {
-    const { runtime, exposure, rotation } = parts;
+  #startTicker(
+    ports: OpenPorts,
+    parts: { runtime: NodeRuntime; exposure: Exposure; rotation: CaRotation; alarms: CertificateAlarms },
+  ): void {
+    const { runtime, exposure, rotation, alarms } = parts;
     const { clock, log } = this.#deps;
     const stopTicker = startTicker({ clock, log }, async () => {
       ports.look(this.#stopping === null && runtime.storeStatus().accepting);
       await exposure.renewWhenDue(clock);
       await rotation.look();
+      await alarms.look();
       await runtime.tick();
     });
     this.#lifecycle.add('ticker', stopTicker);

@@ -1,6 +1,6 @@
 /**
- * How often one connection may be told no before it is cut off: a client that asks for the same forbidden thing in a loop would otherwise
- * keep a core and the log busy for ever.
+ * How often one connection of somebody unknown may be told no before it is cut off: a client that asks for the same forbidden thing in a loop would otherwise
+ * keep a core and the log busy for ever. Devices are counted by `DeviceDenials`.
  */
 import type { Clock } from '../base/clock.js';
 

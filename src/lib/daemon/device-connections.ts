@@ -3,11 +3,12 @@
  * handshake is over, so revocation and expiry are enforced here, on open sockets.
  *
  * A certificate of ours that is not (or no longer) on the allow list is let in for a few seconds with a *refusal*: every call on that
- * connection is answered with it. A bare disconnect would make a removed node reconnect for ever.
+ * connection is answered with it. A bare disconnect would make a removed node reconnect for ever. One that is cut off for a while is told so likewise.
  */
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
+import { TOLD_ANSWERS, type DenialsOfDevice } from './device-denials.js';
 import { presentedDevice, type DeviceCaller, type PresentedDevice } from './caller.js';
 import type { Connection } from './tls-front.js';
 
@@ -26,21 +27,30 @@ interface Bound {
   readonly device: PresentedDevice;
   /** It was accepted when it opened; one that was not has a timer of its own. */
   admitted: boolean;
+  /** Answers it got while its device was cut off. */
+  told: number;
 }
 
 export class DeviceConnections {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #authenticate: Authenticate;
+  readonly #denials: DenialsOfDevice;
   /** Oldest first within a device. */
   readonly #byDevice = new Map<string, Set<Bound>>();
   readonly #byKey = new Map<string, Bound>();
   readonly #graces = new Set<() => void>();
 
-  constructor(deps: { readonly clock: Clock; readonly log: Log; readonly authenticate: Authenticate }) {
+  constructor(deps: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly authenticate: Authenticate;
+    readonly denials: DenialsOfDevice;
+  }) {
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#authenticate = deps.authenticate;
+    this.#denials = deps.denials;
   }
 
   /** Binds a verified connection to the device of its certificate. False: it was destroyed and must not be used. */
@@ -60,22 +70,27 @@ export class DeviceConnections {
       socket.destroy();
       return false;
     }
-    const bound: Bound = { connection, device, admitted: false };
+    const isCutOff = this.#denials.refusal(device.deviceId) !== null;
+    if (isCutOff && !this.#denials.mayBeTold(device.deviceId)) {
+      socket.destroy();
+      return false;
+    }
+    const bound: Bound = { connection, device, admitted: false, told: 0 };
     const siblings = this.#byDevice.get(device.deviceId) ?? new Set();
     this.#byDevice.set(device.deviceId, siblings.add(bound));
     this.#byKey.set(connection.key, bound);
     const [oldest] = siblings;
     if (siblings.size > MAX_CONNECTIONS_PER_DEVICE && oldest !== undefined) this.#drop(oldest);
     const refusal = this.#refusalOf(bound);
-    bound.admitted = refusal === null;
+    bound.admitted = refusal === null && !isCutOff;
     let cancel: (() => void) | null = null;
+    if (!bound.admitted) cancel = this.#clock.schedule(REFUSED_LIFE_MS, () => this.#drop(bound));
     if (refusal !== null) {
       this.#log.info('connection of a device that is not paired', {
         node: device.deviceId,
         address,
         reason: refusal.reason,
       });
-      cancel = this.#clock.schedule(REFUSED_LIFE_MS, () => this.#drop(bound));
     }
     socket.once('close', () => {
       cancel?.();
@@ -84,12 +99,30 @@ export class DeviceConnections {
     return true;
   }
 
-  /** Who calls on this connection now. Throws CERTIFICATE_REVOKED or NODE_REVOKED: asked again at every call. */
+  /** Who calls on this connection now. Throws CERTIFICATE_REVOKED, NODE_REVOKED or NODE_CUT_OFF: asked again at every call. */
   callerOn(connection: Connection): DeviceCaller {
     const bound = this.#byKey.get(connection.key);
     if (bound?.connection !== connection)
       throw new PalyraError('CERTIFICATE_REVOKED', { detail: 'the connection is closed' });
-    return this.#authenticate({ ...identityOf(bound), address: connection.address });
+    const caller = this.#authenticate({ ...identityOf(bound), address: connection.address });
+    const refusal = this.#denials.refusal(caller.nodeId);
+    if (refusal !== null) throw refusal;
+    return caller;
+  }
+
+  /** A call on this connection was answered with a denial. Whoever asks on while it is cut off is not answered for ever. */
+  denied(connection: Connection): void {
+    const bound = this.#byKey.get(connection.key);
+    if (bound?.connection !== connection) return;
+    const { deviceId } = bound.device;
+    if (this.#denials.refusal(deviceId) === null) return this.#denials.denied(deviceId);
+    bound.told += 1;
+    if (bound.told >= TOLD_ANSWERS) this.#drop(bound);
+  }
+
+  /** Destroys every connection a device has now. */
+  dropDevice(deviceId: string): void {
+    for (const bound of [...(this.#byDevice.get(deviceId) ?? [])]) this.#drop(bound);
   }
 
   /** Ends every connection a device has now, after the grace in which its streams say why. */

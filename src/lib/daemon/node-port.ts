@@ -9,6 +9,7 @@ import { NodeServiceService } from '../wire/grpc/generated/palyra/node/v1/node.j
 import type { NodeRuntime } from '../runtime/runtime.js';
 import type { NodePlugins } from './node-plugins.js';
 import { DeviceConnections } from './device-connections.js';
+import type { DeviceDenials } from './device-denials.js';
 import { RpcGate } from './grpc/gate.js';
 import { HealthService } from './grpc/health-service.js';
 import { NodeService } from './grpc/node-service.js';
@@ -28,6 +29,7 @@ export interface NodePortDeps {
   readonly log: Log;
   readonly plugins: NodePlugins;
   readonly renewals: RenewalDesk;
+  readonly denials: DeviceDenials;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink' | 'authenticateDevice' | 'onRevoked'>;
 }
 
@@ -44,8 +46,10 @@ export class NodePort {
     tls: { readonly keyPem: string; readonly certificatePem: string; readonly clientCaPem: string },
     daemon: { readonly name: string; readonly version: string },
   ) {
-    const { clock, log, plugins, runtime, renewals } = deps;
-    this.devices = new DeviceConnections({ clock, log, authenticate: (peer) => runtime.authenticateDevice(peer) });
+    const { clock, log, plugins, runtime, renewals, denials } = deps;
+    const authenticate = runtime.authenticateDevice.bind(runtime);
+    this.devices = new DeviceConnections({ clock, log, authenticate, denials });
+    denials.onCut((nodeId) => this.devices.dropDevice(nodeId));
     this.front = new TlsFront(
       { clock, log },
       {
@@ -58,7 +62,8 @@ export class NodePort {
       },
     );
     const deviceOn = this.devices.callerOn.bind(this.devices);
-    const gate = new RpcGate({ clock, log, front: this.front, deviceOn }, 'node-rpc');
+    const onDenial = this.devices.denied.bind(this.devices);
+    const gate = new RpcGate({ clock, log, front: this.front, deviceOn, onDenial }, 'node-rpc');
     this.#grpc = new GrpcServer({ gate, clock });
     this.#service = new NodeService({ gate, runtime, plugins, renewals, clock, log }, daemon);
     this.health = new HealthService(gate, ['palyra.node.v1.NodeService']);

@@ -77,13 +77,15 @@ export const GRPC_POLICY: Readonly<Record<string, GrpcRow>> = {
   '/grpc.health.v1.Health/Watch': health,
 };
 
+export function isGrpcMethod(path: string, port: GrpcPort): boolean {
+  return Object.hasOwn(GRPC_POLICY, path) && GRPC_POLICY[path]!.ports.includes(port);
+}
+
 /** The row of a method on a port. Throws PERMISSION_DENIED when there is none: refused by default. */
 export function grpcRow(path: string, port: GrpcPort): GrpcRow {
-  const row = Object.hasOwn(GRPC_POLICY, path) ? GRPC_POLICY[path] : undefined;
-  if (row === undefined || !row.ports.includes(port)) {
+  if (!isGrpcMethod(path, port))
     throw new PalyraError('PERMISSION_DENIED', { detail: 'this method is not offered here' });
-  }
-  return row;
+  return GRPC_POLICY[path]!;
 }
 
 export interface QuicRow {

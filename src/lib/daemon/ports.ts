@@ -10,6 +10,7 @@ import type { NodeRuntime } from '../runtime/runtime.js';
 import type { Auditor } from './auditor.js';
 import type { Authorities } from './authorities.js';
 import { advertisedHosts, toAuthority, type DaemonConfig } from './config.js';
+import { DeviceDenials } from './device-denials.js';
 import type { Exposure } from './exposure.js';
 import type { Router } from './http/router.js';
 import type { NodePlugins } from './node-plugins.js';
@@ -59,9 +60,10 @@ export async function openPorts(deps: PortDeps, config: DaemonConfig): Promise<O
     () => exposure.hostNames,
   );
   lifecycle.add('public port', () => publicPort.close());
-  const nodePort = new NodePort({ clock, log: log.scope('node'), plugins, runtime, renewals }, server, daemon);
+  const denials = new DeviceDenials({ clock, log: log.scope('node') });
+  const nodePort = new NodePort({ clock, log: log.scope('node'), plugins, runtime, renewals, denials }, server, daemon);
   lifecycle.add('node port', () => nodePort.close());
-  const quicPort = new QuicPort({ clock, random, log: log.scope('quic'), plugins, runtime }, server, {
+  const quicPort = new QuicPort({ clock, random, log: log.scope('quic'), plugins, runtime, denials }, server, {
     daemon,
     quic: config.quic,
   });

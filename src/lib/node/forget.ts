@@ -8,6 +8,7 @@ import { ensurePrivateDirectory } from '../base/files.js';
 import { isErrno } from '../base/state-fs.js';
 import { systemFs } from '../base/system-fs.js';
 import { lockNode } from './node-lock.js';
+import { NodePolicy, POLICY_FILE } from './policy.js';
 
 /** What belongs to one pairing, in the order in which it goes: `identity.json` first, results that nobody will ask for any more last. */
 const PAIRING_FILES = ['identity.json', 'revoked.json', 'join.json', 'device.key.next'];
@@ -41,6 +42,30 @@ export async function forgetEverything(stateDirectory: string): Promise<boolean>
   // The lock gave its own file back; what appeared since is of somebody who pairs anew, and stays.
   await rmdir(stateDirectory).catch(() => undefined);
   return true;
+}
+
+/**
+ * Prepares the machine to be copied: everything goes but what was set here, so that what is copied holds no identity, whatever a version before or after this one
+ * has put there, nor what happened on this machine. Paths. Throws NODE_ALREADY_RUNNING, STATE_NOT_OWNED, STATE_CORRUPT.
+ */
+export async function sealNode(
+  stateDirectory: string,
+): Promise<{ readonly removed: string[]; readonly kept: string[] }> {
+  if (!(await exists(stateDirectory))) return { removed: [], kept: [] };
+  return withLock(stateDirectory, async (names) => {
+    // Read first: one that cannot be kept stops this before anything is gone.
+    const policy = names.includes(POLICY_FILE) ? await NodePolicy.open(stateDirectory) : null;
+    const place = (name: string) => {
+      const at = PAIRING_FILES.indexOf(name);
+      return at === -1 ? PAIRING_FILES.length : at;
+    };
+    const doomed = names.filter((name) => name !== POLICY_FILE).toSorted((a, b) => place(a) - place(b));
+    for (const name of doomed) await rm(join(stateDirectory, name), { recursive: true, force: true });
+    await systemFs.syncDirectory(stateDirectory);
+    await policy?.forgetHistory();
+    const path = (name: string) => join(stateDirectory, name);
+    return { removed: doomed.map(path), kept: policy === null ? [] : [path(POLICY_FILE)] };
+  });
 }
 
 async function withLock<T>(directory: string, work: (names: string[]) => Promise<T>): Promise<T> {

@@ -12,6 +12,7 @@
 import { sleep } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
+import { DENIAL_PENALTY_MS } from '../base/link-limits.js';
 import { fullJitterDelayMs } from '../base/random.js';
 import { toNodeHostConfig, type NodeHostConfig, type NodeHostOptions } from './config.js';
 import { nodeEndpointsOf } from './addresses.js';
@@ -47,6 +48,7 @@ export function createNodeHost(options: NodeHostOptions, deps: NodeHostDeps): No
 const MIN_RETRY_MS = 50;
 /** How often the daemon is asked by the key alone before a refused certificate is taken for the end. A wrong clock passes. */
 const KEY_TRIES = 3;
+const MAX_TOLD_WAIT_MS = 10 * DENIAL_PENALTY_MS;
 
 /** What a daemon says once and for all to who asks for a certificate. */
 const FOR_GOOD: ReadonlySet<string> = new Set([
@@ -55,6 +57,13 @@ const FOR_GOOD: ReadonlySet<string> = new Set([
   'CERTIFICATE_EXPIRED',
   'PAIRING_PROOF_INVALID',
 ]);
+
+/** A daemon that has cut this node off says for how long; over QUIC it cannot say more than that it has. */
+function toldToWaitMs(error: PalyraError | null): number {
+  if (error?.reason !== 'NODE_CUT_OFF') return 0;
+  const { retryAfterMs } = error.details;
+  return typeof retryAfterMs === 'number' ? Math.min(Math.max(0, retryAfterMs), MAX_TOLD_WAIT_MS) : DENIAL_PENALTY_MS;
+}
 
 class Host implements NodeHost {
   readonly #config: NodeHostConfig;
@@ -127,7 +136,7 @@ class Host implements NodeHost {
       const changes = end.onlineMs !== null && parts.chooser.ended(end.onlineMs, end.error);
       if (end.verdict === 'change') continue;
       if (changes) attempts = 0;
-      const floorMs = end.verdict === 'retry' ? MIN_RETRY_MS : timings.slowRetryMs;
+      const floorMs = end.verdict === 'retry' ? MIN_RETRY_MS : Math.max(timings.slowRetryMs, toldToWaitMs(end.error));
       const limits = { baseMs: timings.backoffBaseMs, capMs: timings.backoffCapMs, floorMs };
       const delayMs = changes
         ? MIN_RETRY_MS

@@ -57,7 +57,8 @@ interface Document {
 /** Patterns that hold because the configuration says so. */
 export type ConfiguredRules = Readonly<Record<string, readonly string[]>>;
 
-const FILE = 'policy.json';
+/** The file below the state directory of a node. */
+export const POLICY_FILE = 'policy.json';
 const EMPTY: Document = { version: 1, enabled: [], disabled: [], allow: [], mutes: [], decisions: [] };
 /** More rules than a person could ever look through; the next one is refused. */
 const MAX_RULES = 512;
@@ -81,7 +82,7 @@ export class NodePolicy {
 
   /** Throws STATE_NOT_OWNED or STATE_CORRUPT. The caller holds the node's lock when it means to change anything. */
   static async open(stateDirectory: string, configured: ConfiguredRules = {}): Promise<NodePolicy> {
-    const path = join(stateDirectory, FILE);
+    const path = join(stateDirectory, POLICY_FILE);
     const bytes = await readPrivateFile(path);
     return new NodePolicy(path, bytes === null ? EMPTY : readDocument(bytes, path), configured);
   }
@@ -188,6 +189,13 @@ export class NodePolicy {
       if (allow.length === document.allow.length && mutes.length === document.mutes.length) return document;
       return { ...document, allow, mutes };
     });
+  }
+
+  /** Keeps what was set and drops what happened: what was asked, by whom, and who was told to ask no more. */
+  async forgetHistory(): Promise<boolean> {
+    return this.#change((document) =>
+      document.mutes.length + document.decisions.length === 0 ? document : { ...document, mutes: [], decisions: [] },
+    );
   }
 
   /** What a decision means from now on, and that it was made, in one write. */

@@ -302,6 +302,7 @@ function verdictOn(error: PalyraError): Omit<SessionEnd, 'onlineMs'> {
     case 'DAEMON_STATE_REGRESSED':
     case 'DAEMON_IDENTITY_MISMATCH':
     case 'PROXY_UNUSABLE':
+    case 'NODE_CUT_OFF':
       return { verdict: 'slow', error };
     default:
       return { verdict: 'retry', error };

@@ -9,6 +9,10 @@ import { inviteState, revokeInvite } from './invites.js';
 import { presenceOf, renewableUntil } from './presence.js';
 import type { CertificateRecord, NodeRecord } from '../base/model.js';
 
+/** A certificate renews itself when a third of its life is left; below a quarter, or this, it has had its chances. */
+const LATE_MS = 14 * 86_400_000;
+const LATE_SHARE = 1 / 4;
+
 const LEFT_BEHIND = 'the CA of the daemon was replaced before this machine had the new one; pair it again';
 
 export interface Holding {
@@ -57,6 +61,20 @@ export class Authorities {
       });
     const openInvites = this.#openInvitesOfOthers(authority).length;
     return { holding: paired.length - waiting.length, total: paired.length, waiting, openInvites };
+  }
+
+  /** Nodes that could still renew their certificate and have not, though it was time to; the one that ends first is the first. Wall milliseconds. */
+  lateRenewals(): { readonly name: string; readonly endsAt: number }[] {
+    const { wall } = this.#core.now();
+    return this.#paired()
+      .flatMap((node) => {
+        const newest = node.certificates.toSorted((a, b) => b.notAfter - a.notAfter)[0];
+        if (newest === undefined || renewableUntil(node) < wall) return [];
+        const leftMs = newest.notAfter - wall;
+        const isLate = leftMs < Math.min(LATE_MS, (newest.notAfter - newest.notBefore) * LATE_SHARE);
+        return isLate ? [{ name: node.name, endsAt: newest.notAfter }] : [];
+      })
+      .toSorted((a, b) => a.endsAt - b.endsAt);
   }
 
   /** Names of those that would have no certificate left. */

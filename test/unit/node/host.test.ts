@@ -235,6 +235,22 @@ describe('the node host', () => {
     assert.equal(Date.parse(nextTryAt!) - clock.now(), 60_000);
   });
 
+  for (const [told, details, waitMs] of [
+    ['as long as a daemon says that cut it off', { retryAfterMs: 45_000 }, 90_000],
+    ['a minute where the daemon cannot say how long', {}, 120_000],
+    ['not for ever, whatever it is told', { retryAfterMs: 1e12 }, 1_200_000],
+  ] as const)
+    it(`stays away ${told}`, async () => {
+      daemon.answer = () => {
+        throw new PalyraError('NODE_CUT_OFF', { details });
+      };
+      start();
+      await reaches('offline');
+      const { lastError, nextTryAt } = host.status()!;
+      assert.equal(lastError?.reason, 'NODE_CUT_OFF');
+      assert.equal(Date.parse(nextTryAt!) - clock.now(), waitMs);
+    });
+
   it('backs off as a conflict when another process took its place, but not when it was itself', async () => {
     start();
     const first = await online();

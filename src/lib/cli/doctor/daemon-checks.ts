@@ -2,6 +2,7 @@
 import { PalyraError } from '../../base/errors.js';
 import type { ProxySettings } from '../../base/proxy.js';
 import type { ControlPlaneClient } from '../../client/control-plane-client.js';
+import { alarmsOf } from '../daemon-report.js';
 import { runningDaemon } from '../daemon-control.js';
 import { rotationUnderWay } from '../rotation-report.js';
 import type { Check, Finding } from './check.js';
@@ -37,6 +38,9 @@ export function daemonChecks({ client, version, pairing, proxy }: DaemonFacts): 
             detail: 'the disk of the daemon is full: nothing new is accepted',
             fix: 'Free some space',
           };
+        const [alarm] = alarmsOf(status);
+        if (alarm !== undefined)
+          return { status: alarm.level <= 1 ? 'fail' : 'warn', detail: alarm.message, fix: alarm.fix };
         if (status.version !== version) {
           return {
             status: 'warn',

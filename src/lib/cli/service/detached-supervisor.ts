@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { sleep, systemClock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import { readPrivateFile, writeFileAtomic } from '../../base/files.js';
+import { backgroundEnvironment } from '../background-environment.js';
 import { identityOfProcess } from './process-identity.js';
 import type { RunProgram } from './programs.js';
 import type { ServiceSpec } from './service-spec.js';
@@ -21,8 +22,6 @@ import { NOT_RUNNING, type ServiceFile, type Supervisor, type SupervisorState } 
 const STOP_WITHIN_MS = 45_000;
 const KILL_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 50;
-/** Not inherited: a service must not keep an invite or a token, nor print documents. */
-const OWN_VARIABLES = ['PALYRA_JSON', 'PALYRA_INVITE', 'PALYRA_INVITE_FILE', 'PALYRA_TOKEN', 'PALYRA_TOKEN_FILE'];
 
 interface PidFile {
   readonly format: 1;
@@ -67,8 +66,7 @@ export class DetachedSupervisor implements Supervisor {
     if ((await this.state()).running) return;
     mkdirSync(dirname(this.#spec.log), { recursive: true, mode: 0o700 });
     const crashes = openSync(this.#spec.log, 'a', 0o600);
-    const env = { ...process.env };
-    for (const name of OWN_VARIABLES) delete env[name];
+    const env = backgroundEnvironment(process.env, { platform: process.platform, cwd: process.cwd() });
     const child = spawn(this.#spec.wrapper, [], {
       detached: true,
       cwd: homedir(),

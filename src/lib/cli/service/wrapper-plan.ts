@@ -2,6 +2,7 @@
  * What a wrapper needs to start palyra: where Node and palyra were when it was written, the words of the command, and the few variables that decide where
  * everything lives. Both files may move afterwards (another Node of a version switcher, another global prefix): the wrapper then looks for them.
  */
+import { resolve } from 'node:path';
 import { assertQuotable, type ServiceRole } from './service-spec.js';
 
 export interface WrapperPlan {
@@ -20,6 +21,8 @@ export interface WrapperPlan {
 /** Paths and nothing else. Proxies may hold a password and belong in the configuration; run-time directories belong to a session. */
 const KEPT_VARIABLES = [
   'PALYRA_HOME',
+  // The proxy is kept in the file that this names.
+  'PALYRA_CONFIG',
   'PALYRA_CAPABILITY_MODULES',
   'XDG_CONFIG_HOME',
   'XDG_DATA_HOME',
@@ -32,7 +35,8 @@ export function keptVariables(env: Readonly<Record<string, string | undefined>>)
   return Object.fromEntries(
     KEPT_VARIABLES.flatMap((name) => {
       const value = env[name];
-      return value === undefined || value === '' ? [] : [[name, value] as const];
+      if (value === undefined || value === '') return [];
+      return [[name, name === 'PALYRA_CONFIG' ? resolve(value) : value] as const];
     }),
   );
 }

@@ -10,13 +10,14 @@ import {
   type Metadata,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Caller } from '../../base/model.js';
 import { toServiceError } from '../../wire/grpc/status.js';
 import { anonymousCaller, type DeviceCaller } from '../caller.js';
-import { grpcRow, type GrpcPort } from '../policy.js';
+import { grpcRow, isGrpcMethod, type GrpcPort } from '../policy.js';
 import type { Connection, TlsFront } from '../tls-front.js';
 import { DenialBudget } from '../denial-budget.js';
 
@@ -31,6 +32,8 @@ export interface GateDeps {
   readonly front: Pick<TlsFront, 'connectionBetween'>;
   /** The caller of a connection by its certificate; throws when it may do nothing. Absent on the public port. */
   readonly deviceOn?: (connection: Connection) => DeviceCaller;
+  /** Told of each denial on a connection of a device, and of each answer to one that is cut off. Without it a connection has a budget of its own. */
+  readonly onDenial?: (connection: Connection) => void;
 }
 
 /** Answers that tell a client not to ask again; a client that goes on is cut off. */
@@ -60,6 +63,7 @@ export class RpcGate {
   readonly interceptor: ServerInterceptor = (method, call) => {
     const connection = this.#deps.front.connectionBetween(call.getConnectionInfo());
     let admitted = false;
+    let wasCutOff = false;
     const intercepted = new ServerInterceptingCall(call, {
       start: (next) =>
         next({
@@ -67,6 +71,7 @@ export class RpcGate {
             try {
               this.#contexts.set(metadata, this.#admit(method.path, connection));
             } catch (error) {
+              wasCutOff = PalyraError.from(error).reason === 'NODE_CUT_OFF';
               intercepted.sendStatus(toServiceError(this.#toError(method.path, error)));
               return;
             }
@@ -81,11 +86,19 @@ export class RpcGate {
         }),
       sendStatus: (status, next) => {
         next(status);
-        if (connection !== undefined && DENIALS.has(status.code ?? Status.OK)) this.#countDenial(connection);
+        if (connection !== undefined && (wasCutOff || DENIALS.has(status.code ?? Status.OK)))
+          this.#countDenial(connection);
       },
     });
     return intercepted;
   };
+
+  /** A stream has come in. What is no call of a method of this port never gets to the interceptor. */
+  arrived({ session }: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    if (isServed(headers, this.#port) || session?.socket === undefined) return;
+    const connection = this.#deps.front.connectionBetween(session.socket);
+    if (connection !== undefined) this.#countDenial(connection);
+  }
 
   /** Resolves when every admitted call has been given its status, or after `timeoutMs`. For one caller: the server that closes. */
   async idle(timeoutMs: number): Promise<void> {
@@ -144,6 +157,8 @@ export class RpcGate {
   }
 
   #countDenial(connection: Connection): void {
+    const { onDenial } = this.#deps;
+    if (onDenial !== undefined) return onDenial(connection);
     if (this.#budget.spend(connection)) return;
     this.#deps.log.warn('connection closed: too many refused calls', { address: connection.address });
     connection.socket.destroy();
@@ -155,4 +170,13 @@ export class RpcGate {
       this.#deps.log.error('call failed', { method: path, err: error });
     return known;
   }
+}
+
+function isServed(headers: IncomingHttpHeaders, port: GrpcPort): boolean {
+  const path = headers[':path'];
+  return (
+    typeof path === 'string' &&
+    isGrpcMethod(path, port) &&
+    headers['content-type']?.startsWith('application/grpc') === true
+  );
 }

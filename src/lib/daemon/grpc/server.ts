@@ -1,9 +1,14 @@
 /**
  * A grpc-js server without a port of its own: it serves connections that a TLS front has accepted and limited.
+ *
+ * What asks for a method that is not there, or is no gRPC at all, grpc-js answers by itself, past every interceptor. The gate is told of it here, where the
+ * streams come in: it counts as a denial like any other.
  */
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { sleep, type Clock } from '../../base/clock.js';
+import { PalyraError } from '../../base/errors.js';
 import type { RpcGate } from './gate.js';
 
 /** Frame limit of the node protocol, both ways. The largest legitimate message is a result of 1 MiB less its envelope. */
@@ -47,6 +52,7 @@ export class GrpcServer {
       ...(options.idleMs === undefined ? {} : { 'grpc.max_connection_idle_ms': options.idleMs }),
       interceptors: [gate.interceptor],
     });
+    watchStreams(this.#server, (stream, headers) => this.#gate.arrived(stream, headers));
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.#inject = (socket) => injector.injectConnection(socket);
   }
@@ -69,4 +75,21 @@ export class GrpcServer {
     await sleep(this.#clock, FLUSH_MS);
     this.#server.forceShutdown();
   }
+}
+
+type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/**
+ * grpc-js has no way to see a stream that it refuses itself, so the HTTP/2 server it makes is caught where it gets its own listeners. Its version is pinned; one
+ * without that place is found by the first start.
+ */
+function watchStreams(server: Server, onStream: OnStream): void {
+  const inner = server as unknown as { _setupHandlers?: (http2: Http2Server | null, extra: unknown) => void };
+  const setUp = inner._setupHandlers;
+  if (typeof setUp !== 'function') throw new PalyraError('INTERNAL', { detail: 'grpc-js has changed inside' });
+  inner._setupHandlers = function (http2, extra) {
+    setUp.call(this, http2, extra);
+    // After its own listener, which has answered by then.
+    http2?.on('stream', onStream);
+  };
 }

@@ -18,6 +18,7 @@ import { ApprovalDesk } from '../approvals.js';
 import type { DaemonConfig } from '../config.js';
 import type { Exposure } from '../exposure.js';
 import type { AuditLog } from '../audit-log.js';
+import type { CertificateAlarms } from '../certificate-alarms.js';
 import type { CaRotation } from '../ca-rotation.js';
 import type { NodePlugins } from '../node-plugins.js';
 import type { InviteDesk } from '../invites.js';
@@ -87,6 +88,7 @@ export interface HandlerDeps {
   readonly config: DaemonConfig;
   readonly ca: () => { readonly fingerprint: string; readonly notAfter: number };
   readonly rotation: Pick<CaRotation, 'view' | 'begin'>;
+  readonly alarms: Pick<CertificateAlarms, 'view'>;
   readonly startedAt: number;
   readonly pid: number;
   readonly isStopping: () => boolean;
@@ -113,6 +115,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         listen: deps.listeners(),
         ca: { fingerprint: `sha256:${deps.ca().fingerprint}`, notAfter: timestamp(deps.ca().notAfter) },
         rotation: deps.rotation.view(),
+        alarms: deps.alarms.view(),
         ...runtime.summary(),
         plugins: { failed: deps.plugins.all((nodeId) => runtime.nodeName(nodeId)) },
         storage: deps.storage(),

@@ -17,6 +17,7 @@ import type { NodeRuntime } from '../../runtime/runtime.js';
 import type { NodePlugins } from '../node-plugins.js';
 import { QUIC_PROTOCOL_CLOSE } from '../../wire/quic/methods.js';
 import { normalizeAddress, presentedDevice, type PresentedDevice } from '../caller.js';
+import type { DeviceDenials } from '../device-denials.js';
 import { REVOKED_GRACE_MS } from '../device-connections.js';
 import { QuicService, type QuicPeerConnection } from './service.js';
 
@@ -28,6 +29,7 @@ export interface QuicPortDeps {
   readonly random: Random;
   readonly log: Log;
   readonly plugins: Pick<NodePlugins, 'report'>;
+  readonly denials: DeviceDenials;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink' | 'authenticateDevice' | 'onRevoked'>;
 }
 
@@ -65,14 +67,18 @@ export class QuicPort {
     tls: { readonly keyPem: string; readonly certificatePem: string; readonly clientCaPem: string },
     options: QuicPortOptions,
   ) {
-    const { clock, log, runtime, plugins } = deps;
+    const { clock, log, runtime, plugins, denials } = deps;
     this.#deps = deps;
     this.#options = options;
     this.#tls = { keyPem: tls.keyPem, certificatePem: tls.certificatePem, caPem: tls.clientCaPem };
     this.#service = new QuicService(
-      { clock, log, runtime, plugins, connections: () => this.view().connections },
+      { clock, log, runtime, plugins, denials, connections: () => this.view().connections },
       options.daemon,
     );
+    denials.onCut((nodeId) => {
+      for (const server of this.#servers.values())
+        server.closeDevice(nodeId, QUIC_PROTOCOL_CLOSE.TOO_MANY_REFUSALS, 'NODE_CUT_OFF');
+    });
     this.#forgetRevoked = runtime.onRevoked((nodeId) => this.#closeRevoked(nodeId));
   }
 
@@ -169,6 +175,8 @@ export class QuicPort {
       if (device.notAfter <= this.#deps.clock.now())
         throw new PalyraError('CERTIFICATE_REVOKED', { detail: 'it has expired' });
       this.#authenticate(device, remote.host);
+      const refusal = this.#deps.denials.refusal(device.deviceId);
+      if (refusal !== null) throw refusal;
       return { id: device.deviceId, known: true };
     } catch (error) {
       const { reason } = PalyraError.from(error, 'CERTIFICATE_REVOKED');
@@ -194,8 +202,8 @@ export class QuicPort {
     const device = presentedDevice(connection.peerChain[0]!);
     this.#devices.set(connection, device);
     const peer: QuicPeerConnection = {
+      deviceId: device.deviceId,
       caller: () => this.#authenticate(device, connection.remote.host),
-      close: (code, reason) => connection.close(code, reason),
     };
     connection.onStream((stream) => this.#service.serve(stream, peer));
     void connection.closed.then(({ by, application }) => {

@@ -14,7 +14,6 @@ import { MessageChannel, type ByteStream } from '../../wire/quic/channel.js';
 import {
   empty,
   healthAnswer,
-  QUIC_PROTOCOL_CLOSE,
   readRequest,
   registeredAnswer,
   writeAnswer,
@@ -23,7 +22,7 @@ import {
 } from '../../wire/quic/methods.js';
 import { encodeMessage } from '../../wire/quic/parts.js';
 import type { DeviceCaller } from '../caller.js';
-import { DenialBudget } from '../denial-budget.js';
+import type { DeviceDenials } from '../device-denials.js';
 import { quicRow } from '../policy.js';
 import type { NodePlugins } from '../node-plugins.js';
 import { registerNode } from '../registration.js';
@@ -47,9 +46,9 @@ const DENIALS: ReadonlySet<string> = new Set([
 
 /** An open connection, as the service needs it. */
 export interface QuicPeerConnection {
+  readonly deviceId: string;
   /** Who this is now. Throws CERTIFICATE_REVOKED or NODE_REVOKED: asked again at every request. */
   caller(): DeviceCaller;
-  close(code: number, reason: string): void;
 }
 
 export interface QuicServiceDeps {
@@ -57,6 +56,8 @@ export interface QuicServiceDeps {
   readonly log: Log;
   readonly runtime: Pick<NodeRuntime, 'registerNode' | 'openLink'>;
   readonly plugins: Pick<NodePlugins, 'report'>;
+  /** Ends the connections of a device that is refused too often. */
+  readonly denials: Pick<DeviceDenials, 'denied'>;
   /** Connections of devices now. */
   readonly connections: () => number;
 }
@@ -66,14 +67,12 @@ export class QuicService {
   readonly #daemon: { readonly name: string; readonly version: string };
   readonly #startedAt: number;
   readonly #sessions: SessionTable<QuicSession>;
-  readonly #budget: DenialBudget;
 
   constructor(deps: QuicServiceDeps, daemon: { readonly name: string; readonly version: string }) {
     this.#deps = deps;
     this.#daemon = daemon;
     this.#startedAt = deps.clock.monotonic();
     this.#sessions = new SessionTable(deps.clock);
-    this.#budget = new DenialBudget(deps.clock);
   }
 
   get openSessions(): number {
@@ -193,9 +192,7 @@ export class QuicService {
   #refuse(channel: MessageChannel, connection: QuicPeerConnection, error: PalyraError): void {
     channel.end(writeError(error));
     channel.deafen(STREAM_REFUSED);
-    if (!DENIALS.has(error.code) || this.#budget.spend(connection)) return;
-    this.#deps.log.warn('QUIC connection closed: too many refused requests');
-    connection.close(QUIC_PROTOCOL_CLOSE.TOO_MANY_REFUSALS, 'too many refused requests');
+    if (DENIALS.has(error.code)) this.#deps.denials.denied(connection.deviceId);
   }
 
   #toError(error: unknown): PalyraError {

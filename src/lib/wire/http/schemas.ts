@@ -116,6 +116,17 @@ export const daemonStatus = z.object({
   listen: listeners,
   ca: z.object({ fingerprint: z.string(), notAfter: timestamp }),
   rotation,
+  alarms: z
+    .array(
+      z.object({
+        code: z.enum(['ca-ending', 'server-certificate-ending', 'node-certificates-ending']),
+        level: z.int().describe('Days: 30, 7, 1, or 0 when it is over.'),
+        endsAt: timestamp,
+        message: z.string(),
+        fix: z.string(),
+      }),
+    )
+    .describe('Certificates near their end, the most urgent first.'),
   nodes: nodeSummary,
   approvals: z.object({ pending: z.int() }),
   dispatches: z.object({ open: z.int(), lastHour: z.int(), failedLastHour: z.int(), unknownLastHour: z.int() }),
