@@ -162,29 +162,33 @@ describe('a network that fails while certificates are replaced', function () {
     await assertOnce(effects, what);
   };
 
+  const rotation = () => daemon.with((client) => client.caRotation());
+
   const follows = async (shape: Shape, step: (typeof FOLLOWING)[number]) => {
     const what = `${shape.name}, ${step}`;
     const each = <T>(act: (node: ChaosNode) => Promise<T> | T) => Promise.all(followers.map(act));
-    const rotate = async () => {
-      const { code, document } = await sandbox.json(['daemon', 'rotate-ca']);
-      assert.deepEqual([code, document.rotation?.phase], [0, 'overlap'], JSON.stringify(document));
-    };
+    const bundleOf = async (node: ChaosNode) => (await credentialsOf(node)).identity.trustBundle.join();
     const effects = await each((node) => node.effect(1_000));
     await Promise.all(effects.map((effect) => effect.begun()));
-    if (step === 'told') await Promise.all([rotate(), each((node) => shape.strike(node.shim))]);
-    else {
-      await rotate();
+    const startedAt = async () => (await rotation()).startedAt;
+    const begunBefore = await startedAt();
+    const before = new Map(await each(async (node) => [node, await bundleOf(node)] as const));
+    const striking = step === 'told' ? each((node) => shape.strike(node.shim)) : null;
+    const asked = sandbox.json(['daemon', 'rotate-ca'], { timeoutMs: FOLLOWED_WITHIN_MS });
+    if (step === 'known')
       await each(async (node) => {
-        await eventually(async () => (await credentialsOf(node)).identity.trustBundle.length === 2, 'it knows');
+        await eventually(async () => (await bundleOf(node)) !== before.get(node), 'it knows', 30_000);
         await shape.strike(node.shim);
       });
-    }
+    else await eventually(async () => (await startedAt()) !== begunBefore, 'it has begun');
+    await striking;
     effects.push(...(await each((node) => node.effect(50))));
     await pause(DARK_MS);
     for (const { shim } of followers) shape.heal(shim);
     const healed = performance.now();
+    assert.equal((await asked).document.changed, true, what);
     await eventually(
-      async () => (await daemon.with((client) => client.caRotation())).phase === 'done',
+      async () => (await rotation()).phase === 'done',
       `${what}: every node has followed`,
       FOLLOWED_WITHIN_MS,
     );
