@@ -61,7 +61,7 @@ const RENEWALS: readonly (readonly [string, readonly Renewal[]])[] = CHAOS
 const FOLLOWING = ['told', 'known'] as const;
 const ROTATIONS = CHAOS
   ? SHAPES.flatMap((shape) => FOLLOWING.map((step) => ({ shape, step })))
-  : [{ shape: SHAPES[0]!, step: 'told' as const }];
+  : [{ shape: SHAPES[1]!, step: 'told' as const }];
 
 describe('a network that fails while certificates are replaced', function () {
   this.timeout(240_000);
