@@ -14,10 +14,13 @@ const RUNS = [
   { env: { PALYRA_CERTIFICATE_SECONDS: '600' }, file: 'test/e2e/certificate-campaign.test.ts' },
   { env: { PALYRA_CHAOS: '1', PALYRA_CHAOS_ROUNDS: '3' }, file: 'test/e2e/chaos-network.test.ts' },
   { env: { PALYRA_CHAOS: '1', PALYRA_CHAOS_ROUNDS: '3' }, file: 'test/e2e/chaos-link-loss.test.ts' },
+  { env: { PALYRA_CHAOS: '1', PALYRA_CHAOS_ROUNDS: '2' }, file: 'test/e2e/chaos-pairing.test.ts' },
+  { env: { PALYRA_CHAOS: '1' }, file: 'test/e2e/chaos-renewal.test.ts' },
+  { env: { PALYRA_CHAOS: '1' }, file: 'test/e2e/chaos-node-life.test.ts' },
 ];
 
 const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
-// npm run chaos: only the networks that fail.
+// npm run chaos: only the networks that fail, and the lives of nodes.
 const only = process.argv[2] ?? '';
 for (const { env, file } of RUNS.filter((run) => run.file.includes(only))) {
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);

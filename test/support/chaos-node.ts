@@ -1,7 +1,7 @@
 /** A paired node in a process of its own, behind a network that a test makes bad. Times are short: a back-off of at most a second stands for the thirty of a node. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TransportMode } from '../../src/lib/base/transports.js';
 import type { NodeTimings } from '../../src/lib/node/config.js';
@@ -15,6 +15,16 @@ const SCRIPT = fileURLToPath(new URL('./node-process.ts', import.meta.url));
 /** The node starts again after at most this long. */
 export const BACKOFF_CAP_MS = 1_000;
 
+export interface ChaosNodeOptions {
+  readonly name: string;
+  readonly transport: TransportMode;
+  readonly timings?: Partial<NodeTimings>;
+  /** Beside the probe. */
+  readonly modules?: readonly string[];
+  /** Stands before its command line. */
+  readonly through?: readonly string[];
+}
+
 export class ChaosNode {
   readonly name: string;
   readonly transport: TransportMode;
@@ -22,13 +32,15 @@ export class ChaosNode {
   readonly #sandbox: Sandbox;
   readonly #daemon: LiveDaemon;
   readonly #timings: Partial<NodeTimings>;
+  readonly #modules: readonly string[];
+  readonly #through: readonly string[];
   #child: ChildProcess | null = null;
   #output = '';
   #traces = 0;
 
   private constructor(
     place: { readonly sandbox: Sandbox; readonly daemon: LiveDaemon },
-    o: { name: string; transport: TransportMode; shim: NetShim; timings: Partial<NodeTimings> },
+    o: ChaosNodeOptions & { readonly shim: NetShim; readonly timings: Partial<NodeTimings> },
   ) {
     this.#sandbox = place.sandbox;
     this.#daemon = place.daemon;
@@ -36,17 +48,19 @@ export class ChaosNode {
     this.transport = o.transport;
     this.shim = o.shim;
     this.#timings = o.timings;
+    this.#modules = [PROBE_MODULE, ...(o.modules ?? [])];
+    this.#through = o.through ?? [];
   }
 
   /** Pairs it; it does not run yet. */
   static async pair(
     place: { readonly sandbox: Sandbox; readonly daemon: LiveDaemon; readonly nodePort: number },
-    o: { readonly name: string; readonly transport: TransportMode; readonly timings?: Partial<NodeTimings> },
+    o: ChaosNodeOptions,
   ): Promise<ChaosNode> {
     const { link } = await place.sandbox.invite(['--name', o.name]);
     const { code, stderr } = await place.sandbox.run(['node', 'pair', link as string], {
       home: o.name,
-      env: { PALYRA_CAPABILITY_MODULES: PROBE_MODULE },
+      env: { PALYRA_CAPABILITY_MODULES: [PROBE_MODULE, ...(o.modules ?? [])].join(delimiter) },
     });
     if (code !== 0) throw new Error(`${o.name} did not pair: ${stderr}`);
     const shim = await NetShim.start(place.nodePort);
@@ -78,8 +92,10 @@ export class ChaosNode {
 
   start(): void {
     const socket = join(this.#sandbox.directory, `${this.name}.sock`);
-    const words = [this.stateDirectory, socket, PROBE_MODULE, this.transport, JSON.stringify(this.#timings)];
-    this.#child = spawn(process.execPath, ['--import', 'tsx', SCRIPT, ...words], {
+    const modules = this.#modules.join(delimiter);
+    const words = [this.stateDirectory, socket, modules, this.transport, JSON.stringify(this.#timings)];
+    const [program = '', ...rest] = [...this.#through, process.execPath, '--import', 'tsx', SCRIPT, ...words];
+    this.#child = spawn(program, rest, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, PALYRA_HOME: this.#sandbox.home(this.name) },
     });
@@ -124,9 +140,9 @@ export class ChaosNode {
   }
 
   /** Something with an effect, and how often it began and ended. */
-  async effect(ms: number): Promise<Effect> {
+  async effect(ms: number, capability = 'probe.effect'): Promise<Effect> {
     const file = join(this.#sandbox.directory, `${this.name}-${this.#traces++}`);
-    const id = await this.dispatch('probe.effect', { ms, file });
+    const id = await this.dispatch(capability, { ms, file });
     return new Effect(id, file, this.#daemon);
   }
 

@@ -15,9 +15,13 @@ interface Pair {
   readonly far: Socket;
   /** Nobody tells this end that the other one is gone. */
   orphan: boolean;
+  /** Came in time and is to be passed on late. */
+  late: Buffer[];
 }
 
 export class NetShim {
+  /** What comes down over TCP is passed on so much later: there is time to lose it. */
+  delayDownMs = 0;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   readonly #dark = { up: false, down: false };
@@ -25,10 +29,10 @@ export class NetShim {
 
   private constructor(targetPort: number) {
     this.#server = createServer((near) => {
-      const pair: Pair = { near, far: connect(targetPort, '127.0.0.1'), orphan: false };
+      const pair: Pair = { near, far: connect(targetPort, '127.0.0.1'), orphan: false, late: [] };
       this.#pairs.add(pair);
       near.on('data', (bytes) => pair.far.write(bytes));
-      pair.far.on('data', (bytes) => near.write(bytes));
+      pair.far.on('data', (bytes) => this.#down(pair, bytes));
       for (const [end, way] of [
         [near, 'up'],
         [pair.far, 'down'],
@@ -113,11 +117,25 @@ export class NetShim {
     for (const pair of this.#pairs) this.#flow(pair);
   }
 
-  #flow({ near, far }: Pair): void {
+  #flow(pair: Pair): void {
+    const { near, far } = pair;
     if (this.#dark.up) near.pause();
     else near.resume();
     if (this.#dark.down) far.pause();
     else far.resume();
+    this.#passOn(pair);
+  }
+
+  #down(pair: Pair, bytes: Buffer): void {
+    pair.late.push(bytes);
+    if (this.delayDownMs === 0) this.#passOn(pair);
+    else setTimeout(() => this.#passOn(pair, 1), this.delayDownMs).unref();
+  }
+
+  /** In the dark, or when the node is not told any more, nothing. */
+  #passOn({ near, late, orphan }: Pair, chunks = late.length): void {
+    if (this.#dark.down || orphan) return;
+    for (const bytes of late.splice(0, chunks)) near.write(bytes);
   }
 
   #closed(pair: Pair, way: Direction): void {

@@ -1,7 +1,8 @@
 /**
- * A node host in a process of its own, to be killed. Arguments: state directory, control socket, capability module, and if need be transport and timings as JSON.
+ * A node host in a process of its own, to be killed. Arguments: state directory, control socket, capability modules as in a PATH, and if need be transport and timings as JSON.
  * Prints each state on a line, with the error that it has.
  */
+import { delimiter } from 'node:path';
 import { systemClock } from '../../src/lib/base/clock.js';
 import type { TransportMode } from '../../src/lib/base/transports.js';
 import { PalyraError } from '../../src/lib/base/errors.js';
@@ -10,9 +11,9 @@ import { systemRandom } from '../../src/lib/base/random.js';
 import { loadCapabilityModules } from '../../src/lib/node/capabilities/modules.js';
 import { createNodeHost } from '../../src/lib/node/host.js';
 
-const [stateDirectory = '', controlSocketPath = '', module = '', transport = 'auto', timings = '{}'] =
+const [stateDirectory = '', controlSocketPath = '', modules = '', transport = 'auto', timings = '{}'] =
   process.argv.slice(2);
-const { registrations } = await loadCapabilityModules([module]);
+const { registrations } = await loadCapabilityModules(modules.split(delimiter));
 const host = createNodeHost(
   {
     stateDirectory,

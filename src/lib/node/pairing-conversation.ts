@@ -82,8 +82,8 @@ const RETRY = { baseMs: 500, capMs: 10_000, floorMs: 100 } as const;
 export class PairingConversation {
   readonly #deps: ConversationDeps;
   readonly #options: ConversationOptions;
-  readonly #channel: DaemonChannel;
-  readonly #client: PairingServiceClient;
+  #channel: DaemonChannel;
+  #client: PairingServiceClient;
   #serverCertificateSha256: string | null = null;
   /** Added to our clock it is the daemon's. */
   #clockOffsetMs = 0;
@@ -91,12 +91,8 @@ export class PairingConversation {
   constructor(deps: ConversationDeps, options: ConversationOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#channel = deps.connector.channel(options.endpoint, {
-      trustBundle: [options.daemon.caPem],
-      onServerCertificate: (sha256) => (this.#serverCertificateSha256 = sha256),
-    });
-    const { target, credentials, options: channelOptions } = this.#channel;
-    this.#client = new PairingServiceClient(target, credentials, channelOptions);
+    this.#channel = this.#newChannel();
+    this.#client = clientOver(this.#channel);
   }
 
   /** Asks to join; returns the id of the request. Throws what the daemon refuses with, PAIRING_PROOF_INVALID when it does not know the code, CLOCK_SKEW. */
@@ -230,6 +226,10 @@ export class PairingConversation {
         if (!failure.retrySafe || (attempt >= MAX_RETRIES && !patient)) throw failure;
         log.info('waiting for the daemon', { problem: failure.message });
       }
+      // What is left of the connection may be one that is made for ever: the next try has its own, and looks the name up again.
+      this.#client.close();
+      this.#channel = this.#newChannel();
+      this.#client = clientOver(this.#channel);
       await sleep(clock, fullJitterDelayMs(attempt, random, RETRY), signal);
     }
   }
@@ -255,22 +255,36 @@ export class PairingConversation {
   }
 
   #call<Response>(start: Parameters<typeof unaryCall<Response>>[2]): Promise<Response> {
-    const { endpoint, timeoutMs, signal } = this.#options;
-    const late = () => new PalyraError('DAEMON_UNREACHABLE', { detail: `${endpoint}: it did not answer in time` });
+    const { timeoutMs, signal } = this.#options;
+    const late = () => this.#silent();
     return withDeadline(this.#deps.clock, { timeoutMs, signal, late }, (limit) =>
       unaryCall(this.#channel, limit, start),
     );
   }
 
-  /** One stream of states. Null when it ended before the answer. */
+  #newChannel(): DaemonChannel {
+    const { connector } = this.#deps;
+    const { endpoint, daemon } = this.#options;
+    const onServerCertificate = (sha256: string) => (this.#serverCertificateSha256 = sha256);
+    return connector.channel(endpoint, { trustBundle: [daemon.caPem], onServerCertificate });
+  }
+
+  #silent(): PalyraError {
+    return new PalyraError('DAEMON_UNREACHABLE', { detail: `${this.#options.endpoint}: it did not answer in time` });
+  }
+
+  /** One stream of states; the first comes at once, or in time never. Null when it ended before the answer. */
   #watch(requestId: string, onPending: (status: PairingRequestStatus) => void): Promise<PairingMaterial | null> {
-    const { key, signal } = this.#options;
+    const { key, signal, timeoutMs } = this.#options;
     const signedAtMs = Math.round(this.#deps.clock.now() + this.#clockOffsetMs);
     const possessionProof = signPossession(key, awaitMessage(requestId, signedAtMs));
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const call = this.#client.awaitPairingMaterial({ requestId, signedAtMs, possessionProof });
+      const answered = this.#deps.clock.schedule(timeoutMs, () => finish(() => reject(this.#silent())));
+      const channel = this.#channel;
       const finish = (settle: () => void) => {
+        answered();
         signal?.removeEventListener('abort', onAbort);
         call.cancel();
         settle();
@@ -278,6 +292,7 @@ export class PairingConversation {
       const onAbort = () => finish(() => reject(PalyraError.from(signal?.reason, 'CANCELLED')));
       signal?.addEventListener('abort', onAbort, { once: true });
       call.on('data', (status: PairingRequestStatus) => {
+        answered();
         try {
           const material = answerOf(status);
           if (material === null) onPending(status);
@@ -286,8 +301,12 @@ export class PairingConversation {
           finish(() => reject(PalyraError.from(error)));
         }
       });
-      call.on('error', (error) => finish(() => reject(this.#channel.toError(error))));
+      call.on('error', (error) => finish(() => reject(channel.toError(error))));
       call.on('end', () => finish(() => resolve(null)));
     });
   }
+}
+
+function clientOver({ target, credentials, options }: DaemonChannel): PairingServiceClient {
+  return new PairingServiceClient(target, credentials, options);
 }

@@ -81,7 +81,11 @@ function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Tur
   const change = new AbortController();
   const sameWay = factories.find(({ transport }) => transport === chooser.view().used);
   const connect = before === null || sameWay === undefined ? deps.session.connect : sameWay.connect;
+  let isOnline = false;
+  // The certificate that this turn connects with was replaced before its link was up.
+  let isOutdated = false;
   const online = (registered: Registered) => {
+    isOnline = true;
     before?.change.abort();
     const { used: transport, why } = chooser.view();
     log.info('online', { endpoint, transport, why, daemon: registered.daemonName, name: registered.name });
@@ -94,8 +98,8 @@ function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Tur
         { endpoint, registration, timeoutMs: timings.connectTimeoutMs, onBetter: () => change.abort() },
       ),
       clock.schedule(timings.stableAfterMs, () => board.settled()),
-      deps.onRenewed(() => takeOver()),
     );
+    if (isOutdated) takeOver();
   };
   const takeOver = () => {
     if (turn.successor !== null || stop.aborted) return;
@@ -110,6 +114,12 @@ function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Tur
       }
     });
   };
+  ends.push(
+    deps.onRenewed(() => {
+      isOutdated = true;
+      if (isOnline) takeOver();
+    }),
+  );
   const ended = runSession(
     { ...deps.session, connect },
     {
