@@ -85,7 +85,7 @@ describe('contexts', () => {
     assert.deepEqual(await readCredential(place, 'home'), { kind: 'token', token: 'plt_x' });
     assert.equal(await removeCredential(place, 'home'), true);
     assert.equal(await removeCredential(place, 'home'), false);
-    for (const text of ['{"kind":"session"}', '{"kind":"token","token":7}', 'x']) {
+    for (const text of ['{"kind":"session"}', '{"kind":"token","token":7}', 'plt_canary']) {
       writeFileSync(path, text, { mode: 0o600 });
       const error = await rejectsWith(readCredential(place, 'nas'), 'CONFIG_INVALID');
       assert.ok(!error.message.includes(text));
