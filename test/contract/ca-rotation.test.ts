@@ -14,6 +14,7 @@ import { acquireLock } from '../../src/lib/base/lock.js';
 import { FORCE_WAIT_MS } from '../../src/lib/daemon/ca-rotation.js';
 import { createDaemon } from '../../src/lib/daemon/daemon.js';
 import { parseInviteLink } from '../../src/lib/identity/invite-link.js';
+import { renewalLock } from '../../src/lib/node/trust-update.js';
 import { readCredentials } from '../../src/lib/node/credentials.js';
 import { Connector } from '../../src/lib/node/link/connector.js';
 import { linkFactories } from '../../src/lib/node/link/factories.js';
@@ -72,6 +73,18 @@ describe('the replacement of the CA', function () {
     const daemon = await createDaemon(options, { clock: systemClock, random: systemRandom, log: silentLog });
     target = { ...target, daemon, dispose: async () => daemon.stop() };
   };
+
+  it('reaches a node that was told while something else changed its identity', async () => {
+    const node = await join_('pi');
+    const lock = renewalLock(node.stateDirectory);
+    await mkdir(lock, { recursive: true, mode: 0o700 });
+    const unlock = await acquireLock(lock);
+    await client.rotateCa({});
+    await pause(1_500);
+    assert.deepEqual((await rotation()).nodes.holding, 0, 'it cannot keep what it is told');
+    await unlock();
+    await until('done');
+  });
 
   it('goes through by itself when every node is there, over each transport, under load', async () => {
     const fleet = [await join_('nas'), await join_('pi', 'quic'), await join_('tv', 'poll')];

@@ -19,6 +19,8 @@ const RETRY_BASE_MS = 5_000;
 const RETRY_CAP_MS = 3_600_000;
 const RETRY_FLOOR_MS = 1_000;
 const RETRY_SHARE = 30;
+/** What could not be kept because something else changes the identity just then is tried again after this long; a renewal takes a few seconds. */
+const TRUST_AGAIN_MS = 1_000;
 /** A fleet that is told of another CA at once does not renew at once. */
 const SIGNER_SPREAD_MS = 1_000;
 
@@ -54,6 +56,8 @@ export class RenewalSchedule {
   #problem: PalyraError | null = null;
   #wake = new AbortController();
   #renewing: Promise<void> | null = null;
+  /** CAs that the daemon told of and that are not on disk yet. */
+  #untaken: readonly string[] | null = null;
 
   constructor(deps: RenewalScheduleDeps, credentials: NodeCredentials) {
     this.#deps = deps;
@@ -92,12 +96,16 @@ export class RenewalSchedule {
   /** Trusts these CAs from the next connection on, and renews soon when the first of them did not make the certificate. Never rejects. */
   async trust(certificates: readonly string[]): Promise<void> {
     const { clock, random, log, trust } = this.#deps;
+    this.#untaken = null;
     try {
       if (!isSameBundle(this.#credentials.identity.trustBundle, certificates)) this.#take(await trust(certificates));
     } catch (cause) {
       const error = PalyraError.from(cause);
-      // A renewal that is under way brings them; otherwise they are told again with the next link.
-      log.warn('what the daemon says of its CAs could not be kept', { err: error });
+      if (error.reason === 'STATE_LOCKED') {
+        // Whoever renews just now may have been answered before the daemon knew of another CA.
+        this.#untaken = certificates;
+        this.poke();
+      } else log.warn('what the daemon says of its CAs could not be kept', { err: error });
       return;
     }
     if (isOfSigner(this.#credentials)) return;
@@ -111,10 +119,12 @@ export class RenewalSchedule {
     const { clock } = this.#deps;
     while (!signal.aborted) {
       this.#wake = new AbortController();
-      const waitMs = Math.max(0, Math.min(this.#dueAt - clock.now(), LOOK_EVERY_MS));
+      const soonestMs = this.#untaken === null ? LOOK_EVERY_MS : TRUST_AGAIN_MS;
+      const waitMs = Math.max(0, Math.min(this.#dueAt - clock.now(), soonestMs));
       await sleep(clock, waitMs, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined);
       if (signal.aborted) return;
       await this.reload();
+      if (this.#untaken !== null) await this.trust(this.#untaken);
       // A certificate that has expired is renewed before the next connection, by the loop that wants it.
       if (clock.now() >= this.#dueAt && !this.isExpired)
         await this.renewNow({ byKey: false, signal }).catch(() => undefined);
