@@ -6,21 +6,11 @@ import { systemClock } from '../../src/lib/base/clock.js';
 import { WITHOUT_PROXY } from '../../src/lib/base/proxy.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { Connector } from '../../src/lib/node/link/connector.js';
-import type { Registration } from '../../src/lib/node/link/link.js';
 import { pollLinks } from '../../src/lib/node/link/poll.js';
 import { streamLinks } from '../../src/lib/node/link/stream.js';
 import { eventually } from '../support/eventually.js';
 import { nodeMaterial, testAuthority } from '../support/fake-daemon.js';
-
-const DEVICE_ID = 'nod_01JTESTTESTTESTTESTTESTTES';
-const registration: Registration = {
-  deviceId: DEVICE_ID,
-  protocol: { min: 1, max: 1 },
-  facts: { hostname: 'pi', platform: 'linux', arch: 'arm64', version: '1.0.0', protocol: 1, capabilities: [] },
-  bootId: 'boot-1',
-  storeId: 'store-1',
-  pluginFailures: [],
-};
+import { DEVICE_ID, registration } from './node-link.js';
 
 describe('a link over TCP whose other end says nothing', function () {
   this.timeout(20_000);

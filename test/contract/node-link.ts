@@ -16,9 +16,9 @@ export interface LinkUnderTest {
   close(): void;
 }
 
-const DEVICE_ID = 'nod_01JTESTTESTTESTTESTTESTTES';
+export const DEVICE_ID = 'nod_01JTESTTESTTESTTESTTESTTES';
 
-const registration: Registration = {
+export const registration: Registration = {
   deviceId: DEVICE_ID,
   protocol: { min: 1, max: 1 },
   facts: { hostname: 'pi', platform: 'linux', arch: 'arm64', version: '1.0.0', protocol: 1, capabilities: [] },
