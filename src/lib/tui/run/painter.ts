@@ -52,7 +52,7 @@ export class Painter {
   /** The next frame is drawn whole: the screen is not what it was. */
   forget(): void {
     this.#shown = NOTHING;
-    if (this.#entered) this.#write('\u001b[2J');
+    if (this.#entered) this.#write(`${HIDE_CURSOR}\u001b[2J`);
   }
 
   paint(frame: Painted, columns: number): void {
