@@ -161,6 +161,14 @@ const question = z.object({
   expiresAt: timestamp,
 });
 
+const check = z.object({
+  id: z.string().describe('Such as service.lingering; explained in docs/doctor.md.'),
+  status: z.enum(['pass', 'warn', 'fail', 'skip']),
+  detail: z.string(),
+  fix: z.string().nullable(),
+  docs: z.string(),
+});
+
 const DOCUMENTS = {
   error: { error: errorFields },
   'daemon.start': {
@@ -196,6 +204,7 @@ const DOCUMENTS = {
     running: z.boolean(),
     plugins: fleetPlugins.optional(),
     service: service.optional(),
+    checks: z.array(check).optional().describe('With --deep; the exit code is 1 when one failed.'),
   },
   'daemon.logs': { entries: z.array(logRecord) },
   'config.list': {
@@ -444,15 +453,7 @@ const DOCUMENTS = {
   'node.reset': { action: z.literal('reset'), changed, newIdentity: z.boolean(), node: identity.nullable() },
   doctor: {
     ok: z.boolean().describe('False when a check failed; the exit code is 1 then.'),
-    checks: z.array(
-      z.object({
-        id: z.string().describe('Such as service.lingering; explained in docs/doctor.md.'),
-        status: z.enum(['pass', 'warn', 'fail', 'skip']),
-        detail: z.string(),
-        fix: z.string().nullable(),
-        docs: z.string(),
-      }),
-    ),
+    checks: z.array(check),
     fixed: z.array(z.string()).describe('Checks that --fix repaired.'),
     bundle: z.string().nullable().describe('The report that was written.'),
   },

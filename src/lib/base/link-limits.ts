@@ -10,6 +10,8 @@ export const SCHEMA_LIMITS = { maxBytes: 64 * 1024, maxDepth: 32 } as const;
 
 /** Far above what one node can hold: 16 at once, and results that wait for their acknowledgement. */
 export const MAX_DISPATCHES = 1024;
+/** More than this waiting for one node means that it does not keep up; who asks for more is told at once. */
+export const MAX_QUEUE_PER_NODE = 256;
 /** One machine with every plugin there is has a few dozen. */
 export const MAX_DESCRIPTORS = 256;
 export const MAX_CREDIT = 16;

@@ -19,6 +19,8 @@ export interface DialTarget {
   readonly proxy?: string | undefined;
   /** Until the connection is secure. Milliseconds. */
   readonly timeoutMs: number;
+  /** What is spoken over it; default: HTTP/1.1. */
+  readonly alpn?: readonly string[] | undefined;
   /** Gives up. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -46,14 +48,19 @@ export async function dialTls(target: DialTarget, trust: DialTrust): Promise<TLS
   }
 }
 
-async function secured(raw: Socket, { host }: DialTarget, trust: DialTrust, signal: AbortSignal): Promise<TLSSocket> {
+async function secured(
+  raw: Socket,
+  { host, alpn }: DialTarget,
+  trust: DialTrust,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
   // The host is named here although the socket is given: it is what the certificate is compared with. Addresses are no server names (RFC 6066).
   const socket = connectTls({
     ...trust,
     socket: raw,
     host,
     servername: isIP(host) === 0 ? host : '',
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [...(alpn ?? ['http/1.1'])],
     minVersion: 'TLSv1.2',
   });
   raw.on('error', (error) => socket.destroy(error));

@@ -21,7 +21,7 @@ import { PalyraError } from '../base/errors.js';
 import { CHAIN_START, corrupt } from '../base/record-chain.js';
 import { RecordLog } from '../base/record-log.js';
 import type { LogMark } from '../base/record-log.js';
-import { removeTemporaryFiles, replaceFile, synced, temporaryName, toStorageError } from '../base/state-fs.js';
+import { isErrno, removeTemporaryFiles, replaceFile, synced, temporaryName, toStorageError } from '../base/state-fs.js';
 import type { StateFs } from '../base/state-fs.js';
 import { systemFs } from '../base/system-fs.js';
 import { applyChanges, emptyTables } from '../runtime/state.js';
@@ -85,7 +85,7 @@ export class FileStateStore implements StateStore {
     });
     try {
       const tables = snapshot?.tables ?? emptyTables();
-      this.#fold(tables, opened.records);
+      foldRecords(tables, opened.records, this.#journalPath);
       await this.#guarded(() => removeTemporaryFiles(this.#fs, dirname(this.#snapshotPath), `${BASE_NAME}.`));
       if (opened.truncatedBytes > 0) {
         this.#log.warn('cut off an unfinished write at the end of the journal', {
@@ -178,10 +178,16 @@ export class FileStateStore implements StateStore {
     await journal.dropUpTo(mark);
   }
 
-  /** A second name for the current snapshot, so that at no time there is none. */
+  /** A second name for the current snapshot, so that at no time there is none. One that somebody removed meanwhile is no reason to write no other. */
   async #keepPrevious(): Promise<void> {
     const temporary = temporaryName(this.#previousPath);
-    await this.#fs.link(this.#snapshotPath, temporary);
+    try {
+      await this.#fs.link(this.#snapshotPath, temporary);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      this.#log.warn('the snapshot was removed while the daemon ran', { file: this.#snapshotPath });
+      return;
+    }
     await this.#fs.rename(temporary, this.#previousPath);
     await synced(this.#fs.syncDirectory(dirname(this.#previousPath)), this.#previousPath);
   }
@@ -192,25 +198,26 @@ export class FileStateStore implements StateStore {
     throw corrupt(this.#snapshotPath, 0, `it is missing, but ${NODE_RUNTIME_PREVIOUS_FILE_NAME} is there`);
   }
 
-  #fold(tables: Tables, records: readonly unknown[]): void {
-    for (const [index, record] of records.entries()) {
-      try {
-        applyChanges(tables, (record as { readonly changes: readonly Change[] }).changes);
-      } catch (error) {
-        throw new PalyraError('STATE_CORRUPT', {
-          detail: `${this.#journalPath}: record ${index + 1} after the snapshot does not fit the tables`,
-          details: { file: this.#journalPath, record: index + 1 },
-          cause: error,
-        });
-      }
-    }
-  }
-
   async #guarded<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       throw toStorageError(error, dirname(this.#snapshotPath));
+    }
+  }
+}
+
+/** Applies what a journal holds to the tables before it. Throws STATE_CORRUPT for a record that does not fit them. */
+export function foldRecords(tables: Tables, records: readonly unknown[], journalPath: string): void {
+  for (const [index, record] of records.entries()) {
+    try {
+      applyChanges(tables, (record as { readonly changes: readonly Change[] }).changes);
+    } catch (error) {
+      throw new PalyraError('STATE_CORRUPT', {
+        detail: `${journalPath}: record ${index + 1} after the snapshot does not fit the tables`,
+        details: { file: journalPath, record: index + 1 },
+        cause: error,
+      });
     }
   }
 }

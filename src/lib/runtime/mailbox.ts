@@ -13,6 +13,7 @@
  */
 import { createHash } from 'node:crypto';
 import { PalyraError } from '../base/errors.js';
+import { MAX_QUEUE_PER_NODE } from '../base/link-limits.js';
 import type { Hello, UpMessage, Welcome } from '../base/link-messages.js';
 import type { DispatchError, DispatchRecord } from '../base/model.js';
 import { MailboxIndex, idempotencyIndexKey, isTerminal } from './mailbox-index.js';
@@ -32,8 +33,6 @@ import {
   unknownError,
 } from './transitions.js';
 
-/** More than this waiting for one node means that it does not keep up; the caller is told at once. */
-export const MAX_QUEUE_PER_NODE = 256;
 /** Input held by all open dispatches together; bounds the daemon's memory. 64 MiB. */
 export const MAX_OPEN_INPUT_BYTES = 64 * 1024 * 1024;
 

@@ -2,7 +2,7 @@
 import { PalyraError } from '../../base/errors.js';
 import type { ProxySettings } from '../../base/proxy.js';
 import type { ControlPlaneClient } from '../../client/control-plane-client.js';
-import { alarmsOf } from '../daemon-report.js';
+import { alarmsOf, type DaemonStatus } from '../daemon-report.js';
 import { runningDaemon } from '../daemon-control.js';
 import { rotationUnderWay } from '../rotation-report.js';
 import type { Check, Finding } from './check.js';
@@ -38,9 +38,8 @@ export function daemonChecks({ client, version, pairing, proxy }: DaemonFacts): 
             detail: 'the disk of the daemon is full: nothing new is accepted',
             fix: 'Free some space',
           };
-        const [alarm] = alarmsOf(status);
-        if (alarm !== undefined)
-          return { status: alarm.level <= 1 ? 'fail' : 'warn', detail: alarm.message, fix: alarm.fix };
+        const alarm = alarmFinding(status);
+        if (alarm !== null) return alarm;
         if (status.version !== version) {
           return {
             status: 'warn',
@@ -48,14 +47,8 @@ export function daemonChecks({ client, version, pairing, proxy }: DaemonFacts): 
             fix: 'palyra daemon restart',
           };
         }
-        const rotation = rotationUnderWay(status.rotation);
-        if (rotation !== null) {
-          return {
-            status: 'warn',
-            detail: `the CA of the daemon is being replaced: ${rotation}`,
-            fix: 'Bring the missing nodes online, or go on without them: palyra daemon rotate-ca --force',
-          };
-        }
+        const rotation = rotationFinding(status);
+        if (rotation !== null) return rotation;
         return { status: 'pass', detail: `the daemon here runs (pid ${status.pid}, ${status.version})` };
       },
     },
@@ -93,6 +86,24 @@ export function daemonChecks({ client, version, pairing, proxy }: DaemonFacts): 
       },
     },
   ];
+}
+
+/** The most urgent of the certificates near their end; null without one. */
+export function alarmFinding(status: DaemonStatus): Finding | null {
+  const [alarm] = alarmsOf(status);
+  if (alarm === undefined) return null;
+  return { status: alarm.level <= 1 ? 'fail' : 'warn', detail: alarm.message, fix: alarm.fix };
+}
+
+/** Null when the CA is not being replaced. */
+export function rotationFinding(status: DaemonStatus): Finding | null {
+  const rotation = rotationUnderWay(status.rotation);
+  if (rotation === null) return null;
+  return {
+    status: 'warn',
+    detail: `the CA of the daemon is being replaced: ${rotation}`,
+    fix: 'Bring the missing nodes online, or go on without them: palyra daemon rotate-ca --force',
+  };
 }
 
 /** Ours minus theirs, in milliseconds. */

@@ -22,6 +22,9 @@ const MEBIBYTE = 1024 * 1024;
 /** A journal and its snapshot fit; below it the next write may not. */
 const LITTLE_SPACE_BYTES = 500 * MEBIBYTE;
 const NO_SPACE_BYTES = 50 * MEBIBYTE;
+/** A snapshot is three files for a moment. */
+const LITTLE_FILES = 1_000;
+const NO_FILES = 16;
 const CONNECT_WITHIN_MS = 1_000;
 /** One that hangs has its own limit of 5 s and is to be named. */
 const PLUGINS_WITHIN_MS = 10_000;
@@ -96,13 +99,21 @@ async function permissionsFinding(paths: readonly string[]): Promise<Finding> {
   return { status: 'fail', detail: `others can enter ${open.join(', ')}`, fix: `chmod 700 ${open.join(' ')}`, repair };
 }
 
-async function diskFinding(paths: readonly string[]): Promise<Finding> {
+/** Of the fullest of the file systems. Some make room for files as they need it and count none. */
+export async function diskFinding(paths: readonly string[]): Promise<Finding> {
   let least = Infinity;
+  let files = Infinity;
   for (const path of paths) {
-    const { bavail, bsize } = await statfs(path).catch(() => ({ bavail: Infinity, bsize: 1 }));
-    least = Math.min(least, bavail * bsize);
+    const found = await statfs(path).catch(() => null);
+    if (found === null) continue;
+    least = Math.min(least, found.bavail * found.bsize);
+    if (found.files > 0) files = Math.min(files, found.ffree);
   }
   if (least === Infinity) return { status: 'skip', detail: 'there is no state yet' };
+  if (files < LITTLE_FILES) {
+    const detail = `only ${files} more files can be made where the state is`;
+    return { status: files < NO_FILES ? 'fail' : 'warn', detail, fix: 'Remove files there; palyra goes on by itself' };
+  }
   const detail = `${Math.floor(least / MEBIBYTE)} MB free where the state is`;
   if (least >= LITTLE_SPACE_BYTES) return { status: 'pass', detail };
   return { status: least < NO_SPACE_BYTES ? 'fail' : 'warn', detail, fix: 'Free some space; palyra goes on by itself' };

@@ -1,6 +1,7 @@
 /** One request to the public port of a node's daemon, trusted by the authority the node was paired with: does it answer, how fast, and what time is it there. */
 import { request } from 'node:http';
-import { toAuthority, type ProxySettings } from '../../base/proxy.js';
+import type { Socket } from 'node:net';
+import { toAuthority, type Place, type ProxySettings } from '../../base/proxy.js';
 import { hostOf, portOf } from '../addresses.js';
 import { throughProxy } from '../proxy.js';
 import type { PairingFacts } from './pairing-facts.js';
@@ -29,6 +30,11 @@ export async function askDaemon(
     { ...place, ...throughProxy(publicEndpoint, settings), timeoutMs: CONNECT_WITHIN_MS, signal },
     { ca: [...trustBundle] },
   );
+  return askHealth(socket, place, signal);
+}
+
+/** One request over a connection of its own, which ends with it. */
+export function askHealth(socket: Socket, place: Place, signal: AbortSignal): Promise<RemoteAnswer> {
   return new Promise((resolve, reject) => {
     // The round trip is that of the request, not of the connection before it.
     const sentAt = performance.now();

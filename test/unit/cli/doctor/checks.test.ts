@@ -9,6 +9,7 @@ import { proxyFinding } from '../../../../src/lib/cli/doctor/proxy-check.js';
 import { WITHOUT_PROXY } from '../../../../src/lib/base/proxy.js';
 import { systemClock } from '../../../../src/lib/base/clock.js';
 import { createBundle, writeBundle } from '../../../../src/lib/cli/doctor/bundle.js';
+import { deepChecks } from '../../../../src/lib/cli/deep/deep-checks.js';
 import { examine, type Check, type Finding } from '../../../../src/lib/cli/doctor/check.js';
 import {
   certificateFinding,
@@ -74,6 +75,7 @@ describe('doctor', () => {
       ...nodeChecks({ service: unused } as never),
       ...fleetChecks(client, 'x'),
       udpCheck(unused),
+      ...deepChecks({} as never),
     ].map(({ id }) => id);
     const text = readFileSync(fileURLToPath(new URL('../../../../docs/doctor.md', import.meta.url)), 'utf8');
     const explained = [...text.matchAll(/^### (\S+)$/gm)].map((match) => match[1]);
