@@ -38,33 +38,62 @@ export interface InspectionDeps {
 
 const MAX_LOOKS = 3;
 const BETWEEN_LOOKS_MS = 200;
+/** Looks into which a snapshot fell; a daemon takes one in minutes. */
+const MAX_MOVED = 20;
 
 /** Throws STATE_CORRUPT, STATE_VERSION_UNSUPPORTED, STATE_NOT_OWNED, what the system says, or what `confirmed` throws. */
 export async function inspectState(directory: string, deps: InspectionDeps): Promise<InspectedState> {
-  for (let looks = 1; ; looks++) {
+  let moved = 0;
+  for (let looks = 1; ;) {
+    const files = await readFiles(directory, deps);
     try {
-      return await look(directory, deps);
+      return inspected(files);
     } catch (error) {
-      if (looks >= MAX_LOOKS || PalyraError.from(error).reason !== 'STATE_CORRUPT') throw error;
+      if (PalyraError.from(error).reason !== 'STATE_CORRUPT') throw error;
+      if (await hasMoved(files, deps)) moved++;
+      else looks++;
+      if (looks > MAX_LOOKS || moved > MAX_MOVED) throw error;
       await sleep(deps.clock, BETWEEN_LOOKS_MS);
     }
   }
 }
 
-async function look(directory: string, { fs, confirmed }: InspectionDeps): Promise<InspectedState> {
+interface Files {
+  readonly directory: string;
+  /** Confirmed before anything was read. */
+  readonly least: number;
+  readonly snapshot: Buffer | null;
+  readonly journal: Buffer | null;
+  readonly previous: Buffer | null;
+}
+
+async function readFiles(directory: string, { fs, confirmed }: InspectionDeps): Promise<Files> {
   const least = await confirmed();
+  const snapshot = await fs.read(join(directory, NODE_RUNTIME_STATE_FILE_NAME));
+  const journal = await fs.read(join(directory, NODE_RUNTIME_JOURNAL_FILE_NAME));
+  const previous = await fs.read(join(directory, NODE_RUNTIME_PREVIOUS_FILE_NAME));
+  return { directory, least, snapshot, journal, previous };
+}
+
+/** Whether a snapshot was taken meanwhile: another one is there, or the journal was made shorter after it. */
+async function hasMoved({ directory, least, snapshot }: Files, { fs, confirmed }: InspectionDeps): Promise<boolean> {
+  const now = await fs.read(join(directory, NODE_RUNTIME_STATE_FILE_NAME));
+  const same = now === null || snapshot === null ? now === snapshot : now.equals(snapshot);
+  return !same || (await confirmed()) < least;
+}
+
+/** Throws STATE_CORRUPT or STATE_VERSION_UNSUPPORTED. */
+function inspected(files: Files): InspectedState {
+  const { directory, least } = files;
   const snapshotPath = join(directory, NODE_RUNTIME_STATE_FILE_NAME);
   const journalPath = join(directory, NODE_RUNTIME_JOURNAL_FILE_NAME);
   const previousPath = join(directory, NODE_RUNTIME_PREVIOUS_FILE_NAME);
-  const snapshotBytes = await fs.read(snapshotPath);
-  const journalBytes = await fs.read(journalPath);
-  const previousBytes = await fs.read(previousPath);
-  if (snapshotBytes === null && previousBytes !== null)
+  if (files.snapshot === null && files.previous !== null)
     throw corrupt(snapshotPath, 0, `it is missing, but ${NODE_RUNTIME_PREVIOUS_FILE_NAME} is there`);
-  if (journalBytes === null) throw corrupt(journalPath, 0, 'it is missing while the daemon runs');
-  const snapshot = snapshotBytes === null ? null : decodeSnapshot(snapshotBytes, snapshotPath);
+  if (files.journal === null) throw corrupt(journalPath, 0, 'it is missing while the daemon runs');
+  const snapshot = files.snapshot === null ? null : decodeSnapshot(files.snapshot, snapshotPath);
   // An unfinished write at the end is one that is under way.
-  const scan = scanRecords(journalBytes, journalPath, snapshot?.link ?? CHAIN_START);
+  const scan = scanRecords(files.journal, journalPath, snapshot?.link ?? CHAIN_START);
   foldRecords(snapshot?.tables ?? emptyTables(), scan.values, journalPath);
   if (scan.lines < least)
     throw corrupt(journalPath, scan.goodBytes, `it has ${scan.lines} records, but the daemon confirmed ${least}`);
@@ -72,7 +101,7 @@ async function look(directory: string, { fs, confirmed }: InspectionDeps): Promi
     records: scan.lines,
     journalBytes: scan.goodBytes,
     snapshotAt: snapshot?.writtenAt ?? null,
-    previousProblem: previousBytes === null ? null : problemOf(previousBytes, previousPath),
+    previousProblem: files.previous === null ? null : problemOf(files.previous, previousPath),
   };
 }
 
