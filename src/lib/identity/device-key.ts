@@ -10,9 +10,17 @@ const CURVE = 'prime256v1';
 /** What is refused before it is parsed. The one accepted encoding has 91 bytes. */
 const MAX_SPKI_BYTES = 200;
 
-/** A fresh private key. */
+/**
+ * A fresh private key, read from its own encoding: Node (20, at least) stops for ever when the collector takes the job that generated a key just while that key
+ * is looked into (`asymmetricKeyDetails`, export as JWK), because both want the lock of the same key object. This one has no such job.
+ */
 export function createDeviceKey(): KeyObject {
-  return generateKeyPairSync('ec', { namedCurve: CURVE }).privateKey;
+  const { privateKey } = generateKeyPairSync('ec', {
+    namedCurve: CURVE,
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+  });
+  return createPrivateKey({ key: privateKey, type: 'pkcs8', format: 'der' });
 }
 
 /** PKCS #8 PEM, unencrypted: the caller writes it with mode 0600. */
