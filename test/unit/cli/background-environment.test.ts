@@ -4,7 +4,7 @@ import { backgroundEnvironment } from '../../../src/lib/cli/background-environme
 import { VARIABLES } from '../../../src/lib/cli/environment.js';
 
 describe('the environment of a background process', () => {
-  const linux = { platform: 'linux', cwd: '/work' } as const;
+  const linux = { platform: 'linux', cwd: '/srv' } as const;
 
   it('is what is listed, and nothing else', () => {
     const kept = {
@@ -44,7 +44,7 @@ describe('the environment of a background process', () => {
 
   it('names the same files from another directory', () => {
     const { PALYRA_HOME, PALYRA_CONFIG } = backgroundEnvironment({ PALYRA_HOME: 'x', PALYRA_CONFIG: '/c.toml' }, linux);
-    assert.deepEqual([PALYRA_HOME, PALYRA_CONFIG], ['/work/x', '/c.toml']);
+    assert.deepEqual([PALYRA_HOME, PALYRA_CONFIG], ['/srv/x', '/c.toml']);
   });
 
   it('is what a program needs on Windows, in whatever case', () => {
