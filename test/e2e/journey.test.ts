@@ -186,8 +186,10 @@ describe('a daemon and two machines', function () {
     assert.equal(code, 0, JSON.stringify(document));
     assertDocument(document);
     assert.deepEqual(document.listen, before.listen);
-    const held = await sandbox.json(['nodes', 'invoke', 'nas', 'echo', 'text=back', '--queue', '1m']);
-    assert.equal(held.document.dispatch?.state, 'succeeded', JSON.stringify(held.document));
+    for (const node of ['nas', 'pi-lab']) {
+      const held = await sandbox.json(['nodes', 'invoke', node, 'echo', 'text=back', '--queue', '1m']);
+      assert.equal(held.document.dispatch?.state, 'succeeded', JSON.stringify(held.document));
+    }
   });
 
   it('removes a machine only when told so twice, and the machine says why it stops', async () => {

@@ -56,6 +56,7 @@ export const upMessages: fc.Arbitrary<UpMessage> = fc.oneof(
     kind: fc.constant('heartbeat' as const),
     active: fc.array(record({ id, attempt }), { maxLength: 16 }),
   }),
+  record({ kind: fc.constant('heartbeat' as const), active: fc.constant([]), away }),
   record({ kind: fc.constant('stopping' as const), reason: text }),
   record({ kind: fc.constantFrom('received' as const, 'started' as const, 'mediation' as const), ...fence }),
   record({ kind: fc.constant('progress' as const), ...fence, progressJson: jsonText }),

@@ -38,6 +38,13 @@ export interface Hello {
   readonly away?: Away;
 }
 
+export interface Heartbeat {
+  readonly kind: 'heartbeat';
+  readonly active: readonly { readonly id: string; readonly attempt: number }[];
+  /** What it knows about a silence that the link has outlived; absent when there is nothing to tell. */
+  readonly away?: Away;
+}
+
 export type ResultState = 'succeeded' | 'failed' | 'denied' | 'timed-out';
 export type RejectCause = 'busy' | 'unknown-capability' | 'invalid-input' | 'past-deadline' | 'stopping';
 
@@ -49,7 +56,7 @@ export interface Asking {
 
 export type UpMessage =
   | Hello
-  | { readonly kind: 'heartbeat'; readonly active: readonly { readonly id: string; readonly attempt: number }[] }
+  | Heartbeat
   | { readonly kind: 'stopping'; readonly reason: string }
   | ({ readonly kind: 'received' } & Fence)
   | ({ readonly kind: 'started' } & Fence)

@@ -1,6 +1,6 @@
 /**
- * What a node knows about why it is away: kept from the end of one link to the next hello, and told there. Memory only: a process that ended tells nothing,
- * which the daemon sees by its boot id.
+ * What a node knows about why it was away, kept until it was told: with the next hello, or with the heartbeats of a link that outlived it. Memory only:
+ * a process that ended tells nothing, which the daemon sees by its boot id.
  */
 import type { Away } from '../base/absences.js';
 import type { PalyraError } from '../base/errors.js';
@@ -31,7 +31,13 @@ export class AwayDiary {
     return { pausedMs, clockMs, reason: error?.reason ?? '', message: error?.detail ?? error?.message ?? '' };
   }
 
-  /** It was told. */
+  /** The daemon knows this now; what was noticed since is still to be told. */
+  told({ pausedMs, clockMs }: Away): void {
+    this.#pausedMs -= pausedMs;
+    this.#clockMs -= clockMs;
+  }
+
+  /** It was told with the hello of a link that is up. */
   online(): void {
     this.#pausedMs = 0;
     this.#clockMs = 0;

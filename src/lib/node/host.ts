@@ -20,7 +20,7 @@ import { assembleHost, type HostEvents, type HostParts, type NodeHostDeps } from
 import type { RenewalSchedule } from './renewal-schedule.js';
 import { markRevoked } from './revocation.js';
 import { runRound } from './round.js';
-import type { SessionEnd } from './session.js';
+import { GOODBYE_MS, type SessionEnd, type SessionOptions } from './session.js';
 import type { HostStatus, StatusBoard } from './status.js';
 import type { Worker } from './worker.js';
 
@@ -117,14 +117,21 @@ class Host implements NodeHost {
     const { timings } = this.#config;
     let attempts = 0;
     let graceUntil = clock.monotonic() + timings.stopGraceMs;
+    // The daemon takes this node for connected, or did a moment ago.
+    let owesGoodbye = false;
+    const over = new AbortController();
+    let cancelOver = () => {};
     const onStop = () => {
       graceUntil = clock.monotonic() + timings.stopGraceMs;
       parts.board.stopping();
+      if (owesGoodbye && !this.#fatal.signal.aborted) cancelOver = clock.schedule(GOODBYE_MS, () => over.abort());
+      else over.abort();
     };
     stop.addEventListener('abort', onStop, { once: true });
-    while (!stop.aborted) {
-      const end = parts.away.after(await this.#round(parts, stop, attempts));
-      if (stop.aborted) break;
+    while (!stop.aborted || (owesGoodbye && !over.signal.aborted)) {
+      const end = parts.away.after(await this.#round(parts, { stop, over: over.signal }, attempts));
+      owesGoodbye = end.verdict === 'change';
+      if (stop.aborted && !owesGoodbye) break;
       if (end.verdict === 'final') {
         const revoked = end.error ?? new PalyraError('NODE_REVOKED');
         const { fingerprint } = parts.renewal.credentials.certificate;
@@ -151,6 +158,7 @@ class Host implements NodeHost {
       this.#retryNow = new AbortController();
       await sleep(clock, delayMs, AbortSignal.any([stop, this.#retryNow.signal])).catch(() => undefined);
     }
+    cancelOver();
     await this.#finishRuns(parts.worker, graceUntil - clock.monotonic());
   }
 
@@ -163,14 +171,18 @@ class Host implements NodeHost {
   }
 
   /** A round with a certificate that can be used, or the reason why there is none. */
-  async #round(parts: HostParts, stop: AbortSignal, attempts: number): Promise<SessionEnd> {
+  async #round(
+    parts: HostParts,
+    { stop, over }: Pick<SessionOptions, 'stop' | 'over'>,
+    attempts: number,
+  ): Promise<SessionEnd> {
     const { renewal } = parts;
     await renewal.reload();
     if (renewal.isExpired) {
       const failed = await this.#renewFirst(renewal, { byKey: false, signal: stop });
       if (failed !== null) return failed;
     }
-    const end = await runRound(parts, { endpoints: nodeEndpointsOf(renewal.credentials.identity), stop });
+    const end = await runRound(parts, { endpoints: nodeEndpointsOf(renewal.credentials.identity), stop, over });
     if (end.error?.reason !== 'CERTIFICATE_REVOKED' || stop.aborted || this.#deps.links !== undefined) return end;
     // The answer to a renewal was lost, or this machine was away for long: the key still tells who it is.
     const failed = await this.#renewFirst(renewal, { byKey: true, signal: stop });

@@ -10,11 +10,12 @@
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import type { DaemonAddresses } from './addresses.js';
+import type { AwayDiary } from './away.js';
 import { watchForBetterLink } from './better-link.js';
 import type { NodeTimings } from './config.js';
 import type { LinkFactory } from './link/chosen-link.js';
 import type { Registered, Registration } from './link/link.js';
-import { runSession, type SessionDeps, type SessionEnd } from './session.js';
+import { runSession, type SessionDeps, type SessionEnd, type SessionOptions } from './session.js';
 import type { StatusBoard } from './status.js';
 import type { TransportChooser } from './transport-chooser.js';
 
@@ -31,6 +32,7 @@ export interface RoundDeps {
   readonly board: StatusBoard;
   readonly chooser: TransportChooser;
   readonly factories: readonly LinkFactory[];
+  readonly away: AwayDiary;
   readonly credit: number;
   readonly timings: NodeTimings;
   /** Told when a new certificate is there; returns what ends that. */
@@ -40,6 +42,8 @@ export interface RoundDeps {
   /** Told of every link that is up. */
   readonly onOnline: (registered: Registered) => void;
 }
+
+type Signals = Pick<SessionOptions, 'stop' | 'over'>;
 
 interface Turn {
   readonly ended: Promise<SessionEnd>;
@@ -51,20 +55,20 @@ interface Turn {
 /** Every endpoint, those that answer first, until one was online or says something that the others would say too. */
 export async function runRound(
   deps: RoundDeps,
-  options: { readonly endpoints: readonly string[]; readonly stop: AbortSignal },
+  options: { readonly endpoints: readonly string[]; readonly stop: AbortSignal; readonly over: AbortSignal },
 ): Promise<SessionEnd> {
   let end: SessionEnd = { onlineMs: null, verdict: 'retry', error: null };
-  for (const endpoint of await deps.addresses.inOrder(options.endpoints, options.stop)) {
-    if (options.stop.aborted) break;
-    deps.board.connecting(endpoint);
-    end = await stay(deps, endpoint, options.stop);
+  for (const endpoint of await deps.addresses.inOrder(options.endpoints, options.over)) {
+    if (options.over.aborted) break;
+    if (!options.stop.aborted) deps.board.connecting(endpoint);
+    end = await stay(deps, endpoint, options);
     if (end.onlineMs !== null || end.verdict !== 'retry') break;
   }
   return end;
 }
 
-async function stay(deps: RoundDeps, endpoint: string, stop: AbortSignal): Promise<SessionEnd> {
-  let turn = begin(deps, endpoint, stop, null);
+async function stay(deps: RoundDeps, endpoint: string, signals: Signals): Promise<SessionEnd> {
+  let turn = begin(deps, endpoint, signals, null);
   let onlineMs: number | null = null;
   for (;;) {
     const end = await turn.ended;
@@ -74,7 +78,7 @@ async function stay(deps: RoundDeps, endpoint: string, stop: AbortSignal): Promi
   }
 }
 
-function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Turn | null): Turn {
+function begin(deps: RoundDeps, endpoint: string, { stop, over }: Signals, before: Turn | null): Turn {
   const { clock, log, board, chooser, factories, registration, onFactsChanged, credit, timings } = deps;
   const ends: (() => void)[] = [];
   const mute = new AbortController();
@@ -103,7 +107,7 @@ function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Tur
   };
   const takeOver = () => {
     if (turn.successor !== null || stop.aborted) return;
-    const successor = (turn.successor = begin(deps, endpoint, stop, turn));
+    const successor = (turn.successor = begin(deps, endpoint, { stop, over: stop }, turn));
     void successor.ended.then(({ error }) => {
       // It ended before it could say hello: this one goes on. After that there is no way back.
       if (mute.signal.aborted) change.abort();
@@ -129,10 +133,12 @@ function begin(deps: RoundDeps, endpoint: string, stop: AbortSignal, before: Tur
       credit,
       timings,
       stop,
+      over,
       change: change.signal,
       mute: mute.signal,
       onHello: () => before?.mute.abort(),
       onOnline: online,
+      news: deps.away,
       onTrust: (certificates) => deps.onTrust?.(certificates),
       onRoundTrip: (rttMs) => board.roundTrip(rttMs),
     },

@@ -6,12 +6,14 @@
  *
  * It never rejects: how it ended, and what that means for the next try, is its result. It leaves no timer, listener or connection behind.
  */
+import type { Away } from '../base/absences.js';
 import type { Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
 import { Deferred } from '../base/lifecycle.js';
 import type { DownMessage, UpMessage, Welcome } from '../base/link-messages.js';
 import type { Log } from '../base/log.js';
 import type { LinkConnector, LinkStream, NodeLink, Registered, Registration } from './link/link.js';
+import type { AwayDiary } from './away.js';
 import type { NodeTimings } from './config.js';
 import { withDeadline } from './deadline.js';
 import type { Outbox } from './outbox.js';
@@ -39,6 +41,8 @@ export interface SessionOptions {
   readonly timings: NodeTimings;
   /** Asks for the graceful end. */
   readonly stop: AbortSignal;
+  /** From then on no link is made any more. Later than `stop` where one is needed to say goodbye. */
+  readonly over: AbortSignal;
   /** Ends it at once, because a better link can be had: what is under way goes on over that one. */
   readonly change: AbortSignal;
   /** From then on it neither hears nor says anything: another session has said hello, and ends this one when it is welcome. */
@@ -48,6 +52,8 @@ export interface SessionOptions {
   readonly onOnline: (registered: Registered) => void;
   /** The daemon says which CAs to trust from now on. */
   readonly onTrust?: (certificates: readonly string[]) => void;
+  /** What happened to this machine and the daemon does not know yet: told with heartbeats until one that told it is answered. */
+  readonly news?: Pick<AwayDiary, 'tell' | 'told'>;
   readonly onRoundTrip: (rttMs: number) => void;
 }
 
@@ -80,6 +86,9 @@ class Session {
   #onlineSince: number | null = null;
   #heardAt = 0;
   #beatAskedAt: number | null = null;
+  #beatsUnanswered = 0;
+  /** What the last heartbeat told, and how many answers are due before it is known that it arrived. */
+  #telling: { readonly away: Away; answers: number } | null = null;
   #stopTimer: () => void = () => {};
   #muted = false;
 
@@ -91,19 +100,20 @@ class Session {
 
   async run(): Promise<SessionEnd> {
     const { worker, clock } = this.#deps;
-    const { stop, change, mute } = this.#options;
+    const { stop, over, change, mute } = this.#options;
     const onMute = () => this.#mute();
     const onStop = () => void this.#stop();
     const onChange = () => this.#end({ verdict: 'change', error: null });
     let unlisten = () => {};
     try {
       await this.#register();
-      if (stop.aborted) return { onlineMs: null, verdict: 'stopped', error: null };
+      if (over.aborted) return { onlineMs: null, verdict: 'stopped', error: null };
       stop.addEventListener('abort', onStop, { once: true });
       change.addEventListener('abort', onChange, { once: true });
       unlisten = this.#options.onFactsChanged(() => void this.#registerAgain());
       mute?.addEventListener('abort', onMute, { once: true });
       this.#greet();
+      if (stop.aborted) onStop();
       const end = await this.#ended.promise;
       return { ...end, onlineMs: this.#onlineSince === null ? null : clock.monotonic() - this.#onlineSince };
     } catch (error) {
@@ -121,9 +131,9 @@ class Session {
   }
 
   async #register(): Promise<void> {
-    const { endpoint, stop, timings } = this.#options;
+    const { endpoint, over, timings } = this.#options;
     const registration = this.#options.registration();
-    const deadline = { timeoutMs: timings.connectTimeoutMs, signal: stop, late: () => silent(endpoint) };
+    const deadline = { timeoutMs: timings.connectTimeoutMs, signal: over, late: () => silent(endpoint) };
     this.#registered = await withDeadline(this.#deps.clock, deadline, (signal) =>
       this.#link.register(registration, signal),
     );
@@ -136,13 +146,13 @@ class Session {
     if (this.#registering) return;
     this.#registering = true;
     try {
-      // A muted session has a successor, which says it.
-      while (this.#factsChanged && !this.#muted) {
+      // A muted session has a successor, which says it; one that stops has nobody to say it for.
+      while (this.#factsChanged && !this.#muted && !this.#options.stop.aborted) {
         this.#factsChanged = false;
         await this.#register();
       }
     } catch (error) {
-      this.#end(verdictOn(PalyraError.from(error)));
+      if (!this.#options.stop.aborted) this.#end(verdictOn(PalyraError.from(error)));
     } finally {
       this.#registering = false;
     }
@@ -184,6 +194,7 @@ class Session {
       case 'beat':
         if (this.#beatAskedAt !== null) this.#options.onRoundTrip(this.#heardAt - this.#beatAskedAt);
         this.#beatAskedAt = null;
+        this.#answered();
         return;
       case 'drain':
         this.#deps.log.info('the daemon is about to stop', { reason: message.reason });
@@ -232,9 +243,20 @@ class Session {
       return;
     }
     this.#beatAskedAt ??= now;
-    this.#send({ kind: 'heartbeat', active: worker.active() });
+    const away = this.#options.news?.tell();
+    this.#beatsUnanswered += 1;
+    if (away !== undefined) this.#telling = { away, answers: this.#beatsUnanswered };
+    this.#send({ kind: 'heartbeat', active: worker.active(), ...(away === undefined ? {} : { away }) });
     worker.resend(RESEND_HEARTBEATS * heartbeatMs);
     this.#stopTimer = clock.schedule(heartbeatMs, () => this.#beat(heartbeatMs));
+  }
+
+  /** Each heartbeat has its answer, in order: what was told before a connection died is told again. */
+  #answered(): void {
+    this.#beatsUnanswered = Math.max(0, this.#beatsUnanswered - 1);
+    if (this.#telling === null || --this.#telling.answers > 0) return;
+    this.#options.news?.told(this.#telling.away);
+    this.#telling = null;
   }
 
   #send(message: UpMessage): void {
@@ -246,8 +268,14 @@ class Session {
   /** Lets handlers finish and their results be confirmed, within the grace period; then says goodbye. */
   async #stop(): Promise<void> {
     const stopped = { verdict: 'stopped', error: null } as const;
-    if (this.#onlineSince === null || this.#muted) {
+    if (this.#muted) {
       this.#end(stopped);
+      return;
+    }
+    if (this.#onlineSince === null) {
+      // The daemon may have taken the hello, and this node for connected: its welcome leads back here.
+      this.#stopTimer();
+      this.#stopTimer = this.#deps.clock.schedule(GOODBYE_MS, () => this.#end(stopped));
       return;
     }
     this.#send({ kind: 'stopping', reason: 'the node was asked to stop' });
@@ -285,8 +313,8 @@ class Session {
   }
 }
 
-/** How long to wait for the daemon to end the link after the last message. */
-const GOODBYE_MS = 500;
+/** How long a busy daemon may take to hear a goodbye. Who stops a node waits for that at most, when the daemon is not there any more and nobody knows. */
+export const GOODBYE_MS = 2_000;
 
 /** What an error means for the next try. */
 function verdictOn(error: PalyraError): Omit<SessionEnd, 'onlineMs'> {

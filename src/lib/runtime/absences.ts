@@ -59,11 +59,12 @@ export function ended(absences: readonly AbsenceRecord[], how: Return): AbsenceR
   return [...absences.slice(0, -1), { ...last, from, to, reason, said: told }];
 }
 
-/** A silence that ended a moment ago on the old link goes on until the new one, where the node can say what it was. */
-function unexplained(absences: readonly AbsenceRecord[], wall: number): readonly AbsenceRecord[] {
+/** A silence that ended on the link it began on: the node says what it was a little later, in its next heartbeat or hello. */
+function explained(absences: readonly AbsenceRecord[], how: Return, withinMs: number): readonly AbsenceRecord[] {
   const last = absences.at(-1);
-  if (last === undefined || last.to === null || last.reason !== 'silent' || wall - last.to >= FLAP_MS) return absences;
-  return [...absences.slice(0, -1), { ...last, to: null }];
+  if (last === undefined || last.to === null || last.reason !== 'silent' || how.wall - last.to > withinMs)
+    return absences;
+  return ended([...absences.slice(0, -1), { ...last, to: null }], { ...how, wall: last.to });
 }
 
 function reasonOf({ from, reason }: AbsenceRecord, to: number, how: Return): AbsenceReason {
@@ -105,14 +106,14 @@ export class Absences {
   /** A link opens; `before` is the one it takes the place of. Call it before the row tells of the new link. */
   opened(node: NodeRecord, hello: Hello, before: OpenLink | null, now: Now): void {
     const sameProcess = node.bootId === hello.bootId;
+    const how = { away: hello.away, sameProcess, downtimes: this.#core.downtimes(), wall: now.wall };
     let absences: readonly AbsenceRecord[] = node.absences ?? [];
-    if (before !== null) absences = unexplained(absences, now.wall);
+    if (before !== null && sameProcess) absences = explained(absences, how, this.#explainedWithinMs);
     if (before !== null && (now.mono - before.lastHeardAt > 2 * this.#core.heartbeatMs || !sameProcess)) {
       const from = now.wall - (now.mono - before.lastHeardAt);
       absences = began(absences, from, before.saidGoodbye ? 'stopped' : 'silent');
     }
-    const downtimes = this.#core.downtimes();
-    absences = ended(absences, { away: hello.away, sameProcess, downtimes, wall: now.wall });
+    absences = ended(absences, how);
     const known = sameProcess && node.connectedAt !== null && node.disconnectedAt === null;
     if (known && absences.length === (node.absences?.length ?? 0) && absences.at(-1) === node.absences?.at(-1)) return;
     this.#remember(node.id, {
@@ -132,6 +133,19 @@ export class Absences {
     const silent = began(node.absences ?? [], now.wall - silentMs, 'silent');
     const how = { away: undefined, sameProcess: true, downtimes: this.#core.downtimes(), wall: now.wall };
     this.#remember(node.id, { absences: ended(silent, how) });
+  }
+
+  /** On the link that a silence ended on, the node says what that was. */
+  told({ nodeId }: OpenLink, away: Away, now: Now): void {
+    const before = this.#core.tables.nodes.get(nodeId)?.absences ?? [];
+    const how = { away, sameProcess: true, downtimes: this.#core.downtimes(), wall: now.wall };
+    const absences = explained(before, how, this.#explainedWithinMs);
+    if (absences !== before) this.#remember(nodeId, { absences });
+  }
+
+  /** It is noticed within a second, and told with the next heartbeat. */
+  get #explainedWithinMs(): number {
+    return FLAP_MS + 2 * this.#core.heartbeatMs;
   }
 
   /** A link ended, and no other took its place. */

@@ -111,6 +111,7 @@ function receive(core: RuntimeCore, link: OpenLink, message: UpMessage): void {
   link.lastHeardAt = tx.now.mono;
   tx.setVolatile('nodes', link.nodeId, { lastSeenAt: tx.now.wall });
   if (message.kind === 'stopping') link.saidGoodbye = true;
+  if (message.kind === 'heartbeat' && message.away !== undefined) core.absences.told(link, message.away, tx.now);
   if (message.kind === 'heartbeat') tx.send(link.nodeId, { kind: 'beat', daemonTimeMs: tx.now.wall });
   core.mailbox.report(tx, link.nodeId, message);
   core.commitInBackground(tx, 'a report of a node');

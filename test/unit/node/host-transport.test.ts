@@ -10,7 +10,7 @@ import { createNodeHost, type NodeHost } from '../../../src/lib/node/host.js';
 import { capability, registration } from '../../support/capabilities.js';
 import { testAuthority } from '../../support/fake-daemon.js';
 import { HandClock, settle } from '../../support/hand-clock.js';
-import { MemoryDaemon, session } from '../../support/node-daemon.js';
+import { acceptAll, MemoryDaemon, session } from '../../support/node-daemon.js';
 import { pairDirectory } from '../../support/paired-directory.js';
 import { rejectsWith } from '../../support/rejects-with.js';
 import { temporaryDirectory } from '../../support/temporary.js';
@@ -133,6 +133,37 @@ describe('the node host and its transports', () => {
     assert.equal((await back.next('result')).state, 'succeeded');
     assert.equal(poll.sessions.length, 1);
   });
+
+  for (const answers of [true, false]) {
+    it(`says goodbye when it is stopped while it changes, ${answers ? 'over the new link' : 'or gives up after two seconds'}`, async () => {
+      start();
+      await cutStreams();
+      const polled = await online(poll, 0);
+      const [streams, before] = [stream.sessions.length, stream.registrations.length];
+      const change = new Deferred<void>();
+      stream.answer = async (seen) => {
+        if (stream.registrations.length > before + 1) await change.promise;
+        return acceptAll(seen);
+      };
+      await pass(HOLD_MS, polled);
+      await until(() => polled.left && stream.registrations.length === before + 2);
+      stop.abort();
+      await settle();
+      assert.equal(host.status()?.state, 'stopping');
+      if (answers) {
+        change.resolve();
+        const back = await session(stream, streams);
+        back.welcome({ epoch: ++epoch });
+        await back.next('stopping');
+        await running;
+        assert.equal(back.left, true);
+      } else {
+        clock.advance(2_000);
+        await running;
+        assert.equal(stream.sessions.length, streams);
+      }
+    });
+  }
 
   it('stays where it is while the better one cannot even register', async () => {
     start();

@@ -130,6 +130,32 @@ describe('the node host', () => {
     assert.equal(result.state, 'succeeded');
   });
 
+  it('tells on the link that is up what happened to the machine, until it is known to have arrived', async () => {
+    start();
+    const daemonSide = await online();
+    const told = () => {
+      const last = daemonSide.received.filter(({ kind }) => kind === 'heartbeat').at(-1);
+      return last?.kind === 'heartbeat' ? last.away?.clockMs : undefined;
+    };
+    clock.advance(1_000);
+    assert.equal(told(), undefined);
+    clock.jump(60_000);
+    clock.advance(2_000);
+    assert.equal(told(), 60_000);
+    const beats = daemonSide.received.filter(({ kind }) => kind === 'heartbeat').length;
+    for (let i = 1; i < beats; i++) daemonSide.send({ kind: 'beat', daemonTimeMs: 0 });
+    await settle();
+    clock.jump(7_000);
+    clock.advance(2_000);
+    assert.equal(told(), 67_000, 'only what was asked before it was answered');
+    const all = daemonSide.received.filter(({ kind }) => kind === 'heartbeat').length;
+    for (let i = beats; i <= all; i++) daemonSide.send({ kind: 'beat', daemonTimeMs: 0 });
+    await settle();
+    clock.jump(8_000);
+    clock.advance(2_000);
+    assert.equal(told(), 8_000, 'what is new since');
+  });
+
   it('answers `palyra node status` on its socket, and removes the socket when it stops', async () => {
     assert.equal(await readHostStatus(controlSocketPath()), null);
     start();
@@ -321,6 +347,27 @@ describe('the node host', () => {
     clock.advance(5_000);
     await running;
     await assert.rejects(held[0]!.promise, /stops/);
+  });
+
+  it('says goodbye also to a daemon that has its hello and has not welcomed it yet', async () => {
+    start();
+    const daemonSide = await session(daemon, 0);
+    stop.abort();
+    await settle();
+    assert.equal(daemonSide.left, false);
+    daemonSide.welcome({ epoch: 1 });
+    await daemonSide.next('stopping');
+    await running;
+    assert.equal(daemonSide.left, true);
+  });
+
+  it('waits two seconds for a welcome when it stops', async () => {
+    start();
+    const daemonSide = await session(daemon, 0);
+    stop.abort();
+    clock.advance(2_000);
+    await running;
+    assert.equal(daemonSide.left, true);
   });
 
   it('stops at once while it waits for the next try', async () => {

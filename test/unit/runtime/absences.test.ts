@@ -83,8 +83,33 @@ describe('why a node was away', () => {
     link.session.receive(beat);
     fixture.clock.advance(1_000);
     await fixture.link(node, { away: away({ pausedMs: 10 * HEARTBEAT_MS }) });
-    assert.deepEqual([latest().reason, lengthMs()], ['paused', 10 * HEARTBEAT_MS + 1_000]);
+    assert.deepEqual([latest().reason, lengthMs()], ['paused', 10 * HEARTBEAT_MS]);
     assert.equal(absences().length, 2);
+  });
+
+  it('is what the node says on the same link that its silence was, for as long as the silence lasted', async () => {
+    const said = { kind: 'heartbeat', active: [], away: away({ pausedMs: 10 * HEARTBEAT_MS }) } as const;
+    link.session.receive(said);
+    assert.deepEqual(absences(), [], 'nobody noticed');
+    fixture.clock.advance(10 * HEARTBEAT_MS);
+    link.session.receive(beat);
+    fixture.clock.advance(HEARTBEAT_MS);
+    link.session.receive(said);
+    assert.deepEqual([latest().reason, lengthMs(), absences().length], ['paused', 10 * HEARTBEAT_MS, 1]);
+    fixture.clock.advance(10 * HEARTBEAT_MS);
+    link.session.receive(said);
+    assert.deepEqual([latest().reason, lengthMs(), absences().length], ['paused', 10 * HEARTBEAT_MS, 2]);
+    fixture.clock.advance(10 * HEARTBEAT_MS);
+    link.session.receive(beat);
+    fixture.clock.advance(3 * HEARTBEAT_MS);
+    link.session.receive(said);
+    assert.equal(latest().reason, 'silent', 'that is about something else');
+    await settled();
+    await fixture.restart();
+    assert.deepEqual(
+      absences().map(({ reason }) => reason),
+      ['daemon-away', 'silent', 'paused', 'paused'],
+    );
   });
 
   it('is nothing when it was the daemon that did not listen', async () => {

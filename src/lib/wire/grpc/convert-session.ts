@@ -58,11 +58,15 @@ export function fromHello(hello: Hello): NodeStarted {
     credit: hello.credit,
     lastEpoch: hello.lastEpoch,
     known: hello.known.map((known) => ({ ...known, state: knownStates.write(known.state) })),
-    away: hello.away === undefined ? undefined : { ...hello.away, message: writeLine(hello.away.message) },
+    away: fromAway(hello.away),
   };
 }
 
-function toAway({ pausedMs, clockMs, reason, message }: NodeAway): Away {
+export function fromAway(away: Away | undefined): NodeAway | undefined {
+  return away === undefined ? undefined : { ...away, message: writeLine(away.message) };
+}
+
+export function toAway({ pausedMs, clockMs, reason, message }: NodeAway): Away {
   return {
     pausedMs: readWhole('away.paused_ms', pausedMs, 0, MAX_AWAY_MS),
     clockMs: readWhole('away.clock_ms', clockMs, -MAX_AWAY_MS, MAX_AWAY_MS),

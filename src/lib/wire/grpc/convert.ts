@@ -7,7 +7,7 @@
 import type { DownMessage, RejectCause, UpMessage } from '../../base/link-messages.js';
 import { MAX_AUTHORITIES, MAX_DISPATCHES, PROGRESS_LIMITS } from '../../base/link-limits.js';
 import { fromFence, fromOffer, fromResult, toFence, toId, toIdAndAttempt, toOffer, toResult } from './convert-run.js';
-import { fromHello, fromWelcome, toHello, toWelcome } from './convert-session.js';
+import { fromAway, fromHello, fromWelcome, toAway, toHello, toWelcome } from './convert-session.js';
 import { toChannel } from './convert-facts.js';
 import {
   EnumTable,
@@ -51,6 +51,7 @@ export function toUpMessage({ event }: NodeEvent): UpMessage {
       return {
         kind: 'heartbeat',
         active: readList('active', event.nodeHeartbeat.active, MAX_DISPATCHES, toIdAndAttempt),
+        ...(event.nodeHeartbeat.away === undefined ? {} : { away: toAway(event.nodeHeartbeat.away) }),
       };
     case 'nodeStopping':
       return { kind: 'stopping', reason: readText('stopping.reason', event.nodeStopping.reason) };
@@ -110,7 +111,7 @@ function toEvent(message: UpMessage): NonNullable<NodeEvent['event']> {
       return { $case: 'nodeStarted', nodeStarted: fromHello(message) };
     case 'heartbeat': {
       const active = message.active.map((run) => ({ ...run, state: KnownState.KNOWN_STATE_STARTED, alive: true }));
-      return { $case: 'nodeHeartbeat', nodeHeartbeat: { active } };
+      return { $case: 'nodeHeartbeat', nodeHeartbeat: { active, away: fromAway(message.away) } };
     }
     case 'stopping':
       return { $case: 'nodeStopping', nodeStopping: { reason: writeText(message.reason) } };

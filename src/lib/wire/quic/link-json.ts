@@ -90,7 +90,7 @@ const asking = object<Asking>({ channel: oneOf(...CHANNELS), timeLeftMs: duratio
 /** Node to daemon. */
 export const upMessage: shape.Shape<UpMessage> = variants<UpMessage>({
   hello: helloBody,
-  heartbeat: object({ active: runs }),
+  heartbeat: object<Kind<UpMessage, 'heartbeat'>>({ active: runs, away: optional(away) }),
   stopping: object({ reason: text }),
   received: fenced,
   started: fenced,

@@ -209,6 +209,8 @@ export interface NodeAway {
 
 export interface NodeHeartbeat {
   active: KnownDispatch[];
+  /** Of a silence that the link has outlived; absent: there is nothing to tell. */
+  away: NodeAway | undefined;
 }
 
 export interface NodeStopping {
@@ -1828,13 +1830,16 @@ export const NodeAway: MessageFns<NodeAway> = {
 };
 
 function createBaseNodeHeartbeat(): NodeHeartbeat {
-  return { active: [] };
+  return { active: [], away: undefined };
 }
 
 export const NodeHeartbeat: MessageFns<NodeHeartbeat> = {
   encode(message: NodeHeartbeat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.active) {
       KnownDispatch.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.away !== undefined) {
+      NodeAway.encode(message.away, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -1858,6 +1863,14 @@ export const NodeHeartbeat: MessageFns<NodeHeartbeat> = {
             }
 
             message.active.push(KnownDispatch.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.away = NodeAway.decode(reader, reader.uint32());
             continue;
           }
         }
