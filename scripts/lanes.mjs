@@ -23,6 +23,8 @@ const FIRST = [
   'test/e2e/transports.test.ts',
 ];
 const LAST = ['contract', 'property', 'architecture', 'unit'];
+// The longest file needs two to three minutes on a busy machine. A lane that stands still for longer hangs where mocha's own limits do not reach: in native code.
+const FILE_WITHIN_MS = 360_000;
 // After its last test a lane ends within this, or something is still open in it.
 const END_WITHIN_MS = 45_000;
 // After Ctrl-C: the tests that run finish and clean up within this, or are ended.
@@ -95,6 +97,7 @@ class Lane {
   #tookMs = 0;
   #problem = '';
   #open = [];
+  #fileTimer;
 
   /** The queue is shared with the other lanes. */
   constructor(name, queue, options) {
@@ -120,6 +123,7 @@ class Lane {
     return new Promise((resolve) => {
       const ended = (how) => {
         clearTimeout(timer);
+        clearTimeout(this.#fileTimer);
         this.#tookMs = performance.now() - this.#began;
         if (this.#problem === '' && (how !== 0 || this.#file !== null)) {
           this.#problem = `ended with ${how}${this.#file === null ? '' : ` in ${this.#file}`}`;
@@ -170,13 +174,20 @@ class Lane {
   #next() {
     this.#file = this.#queue.shift() ?? null;
     this.#child.send(this.#file === null ? { over: true } : { file: this.#file });
+    if (this.#file !== null) this.#fileTimer = setTimeout(() => this.#tooLate(), FILE_WITHIN_MS);
     return this.#file !== null;
   }
 
   #finish({ shown, ...result }) {
+    clearTimeout(this.#fileTimer);
     if (shown.trim() !== '') process.stdout.write(`  ${shown.trim()}\n\n`);
     this.finished.push({ file: this.#file, ...result });
     this.#file = null;
+  }
+
+  #tooLate() {
+    this.#problem = `${this.#file} was not over after ${FILE_WITHIN_MS / 1000} s`;
+    this.destroy();
   }
 
   #giveUp() {
