@@ -22,11 +22,8 @@ describe('a daemon that must not start', function () {
   before(async () => {
     sandbox = new Sandbox();
     daemon = await LiveDaemon.start(sandbox);
-    snapshot = join(daemon.stateDirectory, 'node-runtime.v1.json');
-    journal = join(daemon.stateDirectory, 'node-runtime.v1.journal');
-    const { link } = await sandbox.invite(['--name', 'pi']);
-    const { code } = await sandbox.json(['node', 'pair', link], { home: 'pi' });
-    assert.equal(code, 0);
+    ({ snapshot, journal } = daemon.files);
+    await daemon.pair('pi');
     await sandbox.invite();
   });
   after(() => sandbox.dispose());

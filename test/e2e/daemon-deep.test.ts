@@ -34,10 +34,8 @@ describe('daemon status --deep', function () {
   before(async () => {
     sandbox = new Sandbox();
     daemon = await LiveDaemon.start(sandbox);
-    snapshot = join(daemon.stateDirectory, 'node-runtime.v1.json');
-    journal = join(daemon.stateDirectory, 'node-runtime.v1.journal');
-    const { link } = await sandbox.invite(['--name', 'pi']);
-    assert.equal((await sandbox.json(['node', 'pair', link], { home: 'pi' })).code, 0);
+    ({ snapshot, journal } = daemon.files);
+    await daemon.pair('pi');
   });
   after(() => sandbox.dispose());
 

@@ -50,6 +50,19 @@ export class LiveDaemon {
     return join(this.#sandbox.home(this.#home), 'state', 'daemon');
   }
 
+  /** Where its state is between two lives. */
+  get files(): { readonly snapshot: string; readonly journal: string } {
+    const at = (name: string) => join(this.stateDirectory, `node-runtime.v1.${name}`);
+    return { snapshot: at('json'), journal: at('journal') };
+  }
+
+  /** A machine that is paired, under this home and name, and does not run. */
+  async pair(name: string): Promise<void> {
+    const { link } = await this.#sandbox.invite(['--name', name]);
+    const { code, document } = await this.#sandbox.json(['node', 'pair', link as string], { home: name });
+    if (code !== 0) throw new Error(`${name} was not paired: ${JSON.stringify(document)}`);
+  }
+
   /** Over a connection of its own, closed afterwards. */
   async with<T>(use: (client: ControlPlaneClient) => Promise<T>): Promise<T> {
     const socketPath = join(this.#sandbox.home(this.#home), 'run', 'daemon.sock');
