@@ -1,6 +1,7 @@
 /** A TCP proxy that cuts connections, as some networks do: each after a time of its own, both ways at once and without a word. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { freePorts } from './free-ports.js';
 
 export class CuttingProxy {
   /** Connections so far. */
@@ -39,7 +40,8 @@ export class CuttingProxy {
     options: { lifeMs?: () => number | null; port?: number } = {},
   ): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(targetPort, options.lifeMs ?? (() => null));
-    await new Promise<void>((resolve) => proxy.#server.listen(options.port ?? 0, '127.0.0.1', resolve));
+    const port = options.port ?? (await freePorts(1))[0];
+    await new Promise<void>((resolve) => proxy.#server.listen(port, '127.0.0.1', resolve));
     return proxy;
   }
 

@@ -5,6 +5,7 @@
  * loses them. When it is light again what was held goes on, and who has lost the other end is told.
  */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { freePorts } from './free-ports.js';
 import { UdpProxy } from './udp-proxy.js';
 
 export type Direction = 'up' | 'down';
@@ -47,9 +48,10 @@ export class NetShim {
   static async start(targetPort: number, options: { readonly host?: string; readonly port?: number } = {}) {
     const shim = new NetShim(targetPort);
     const host = options.host ?? '127.0.0.1';
+    const port = options.port ?? (await freePorts(1))[0];
     await new Promise<void>((resolve, reject) => {
       shim.#server.once('error', reject);
-      shim.#server.listen(options.port ?? 0, host, resolve);
+      shim.#server.listen(port, host, resolve);
     });
     shim.#udp = await UdpProxy.start(targetPort, { port: shim.port, host });
     return shim;

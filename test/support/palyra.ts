@@ -7,13 +7,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from './free-ports.js';
 import { processesBelow } from './processes.js';
 
 export const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 export const PROBE_MODULE = fileURLToPath(new URL('../fixtures/plugin-probe/capabilities.js', import.meta.url));
 const COMMAND_TIMEOUT_MS = 30_000;
 const READY_TIMEOUT_MS = 20_000;
-const FREE_PORTS = ['--port', '0', '--node-port', '0', '--console-port', '0'];
 
 export interface RunOptions {
   /** Which machine; a directory below the sandbox. */
@@ -78,11 +78,13 @@ export class Sandbox {
     return running;
   }
 
-  /** In the background, on free loopback ports. */
+  /** In the background, on loopback ports that are still free when it is started again. */
   async startDaemon(options: { home?: string; args?: readonly string[] } = {}): Promise<Document> {
     const home = options.home ?? 'daemon';
     this.manage(home);
-    const { code, document } = await this.json(['daemon', 'start', ...FREE_PORTS, ...(options.args ?? [])], { home });
+    const [port, nodePort, consolePort] = (await freePorts(3)).map(String);
+    const ports = ['--port', port!, '--node-port', nodePort!, '--console-port', consolePort!];
+    const { code, document } = await this.json(['daemon', 'start', ...ports, ...(options.args ?? [])], { home });
     if (code !== 0) throw new Error(`the daemon did not start: ${JSON.stringify(document)}`);
     return document;
   }

@@ -9,6 +9,7 @@ import { silentLog } from '../../src/lib/base/log.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import type { DaemonOptions } from '../../src/lib/daemon/config.js';
 import { createDaemon, type Daemon, type DaemonDeps } from '../../src/lib/daemon/daemon.js';
+import { freePorts } from './free-ports.js';
 
 export interface TestDaemon {
   readonly daemon: Daemon;
@@ -39,7 +40,8 @@ export async function startTestDaemon(
   deps: Partial<DaemonDeps> = {},
 ): Promise<TestDaemon> {
   const home = await mkdtemp(join(tmpdir(), 'palyra-test-'));
-  const options = testOptions(home, more);
+  const [port, nodePort, consolePort] = await freePorts(3);
+  const options = testOptions(home, { port: port!, nodePort: nodePort!, consolePort: consolePort!, ...more });
   const daemon = await createDaemon(options, { clock: systemClock, random: systemRandom, log: silentLog, ...deps });
   const portOf = (purpose: string) => {
     const listener = daemon.listeners.find((candidate) => candidate.purpose === purpose);

@@ -1,0 +1,37 @@
+/**
+ * Ports for a daemon that will be started again where it was. One that the system gives out for 0 is in the range from which it gives out ports to everybody:
+ * while the daemon is away, another connection may take it.
+ */
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+
+/** Below the ranges of Linux (32768), macOS and Windows (49152), above what services of a machine use. */
+const [FIRST, END] = [20_000, 32_768];
+
+/** Different ones, which nobody has now, over TCP and UDP on loopback. */
+export async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = randomInt(FIRST, END);
+    if (!found.has(port) && (await isFree(port))) found.add(port);
+  }
+  return [...found];
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const socket = createSocket('udp4');
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+    await new Promise<void>((resolve, reject) => socket.once('error', reject).bind(port, '127.0.0.1', resolve));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await Promise.all([
+      new Promise((resolve) => (server.listening ? server.close(resolve) : resolve(null))),
+      new Promise<void>((resolve) => socket.close(resolve)),
+    ]);
+  }
+}
