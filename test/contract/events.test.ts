@@ -164,11 +164,18 @@ describe('GET /v1/events', () => {
   });
 
   it('ends with the daemon, quickly', async () => {
-    const stream = await connect();
-    await stream.next();
-    const startedAt = performance.now();
-    await Promise.all([target.daemon.stop(), assert.rejects(stream.next(), /ended/)]);
-    assert.ok(performance.now() - startedAt < 900, 'the grace of open connections was waited out');
+    const tookMs: number[] = [];
+    // On a busy machine a stop may take as long as the grace for another reason; the grace would be waited out each time.
+    while (tookMs.length < 3 && !tookMs.some((ms) => ms < 900)) {
+      if (tookMs.length > 0) target = await startTestDaemon();
+      const stream = await connect();
+      await stream.next();
+      const startedAt = performance.now();
+      await Promise.all([target.daemon.stop(), assert.rejects(stream.next(), /ended/)]);
+      tookMs.push(performance.now() - startedAt);
+      if (tookMs.length < 3 && tookMs.at(-1)! >= 900) await target.dispose();
+    }
+    assert.ok(Math.min(...tookMs) < 900, `the grace of open connections was waited out: ${tookMs.join()} ms`);
   });
 
   describe('watched by the client', () => {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { CHAIN_START, encodeRecord, scanRecords } from '../../src/lib/base/record-chain.js';
 import type { ChainLink, ScannedLog } from '../../src/lib/base/record-chain.js';
+import { cpuMs } from '../support/cpu-time.js';
 
 interface Fixture {
   readonly bytes: Buffer;
@@ -188,8 +189,8 @@ describe('a damaged log', () => {
     const hostile = encodeRecord({ text: '00000000 9 00000000 '.repeat(50_000) }, CHAIN_START).line;
     const torn = Buffer.from(hostile.subarray(0, hostile.length - 1));
     torn[0] = 0x78;
-    const started = performance.now();
+    const started = cpuMs();
     assert.deepEqual(scanRecords(torn, 'f').values, []);
-    assert.ok(performance.now() - started < 1_000);
+    assert.ok(cpuMs() - started < 1_000);
   });
 });

@@ -2,7 +2,7 @@
 import { PalyraError } from '../base/errors.js';
 import type { NewInviteView } from '../base/model.js';
 import type { ControlPlaneClient } from '../client/control-plane-client.js';
-import { isLoopbackUrl } from './addresses.js';
+import { hostOf, isLoopbackUrl } from './addresses.js';
 import { urlsOf, type DaemonStatus } from './daemon-report.js';
 import type { RouteBody } from '../wire/http/schemas.js';
 import { longDuration } from './durations.js';
@@ -84,8 +84,9 @@ export async function confirmReplacement<F extends InviteFlags>(
 export function warnIfLoopbackOnly(daemon: DaemonStatus, output: Output): void {
   const urls = urlsOf(daemon, 'public');
   if (urls.length === 0 || !urls.every(isLoopbackUrl)) return;
+  const hosts = new Set(urls.map(hostOf));
   output.warn(
-    'This daemon listens on 127.0.0.1 only: no other machine can reach it. To change that: palyra daemon restart --listen lan',
+    `This daemon listens on ${[...hosts].join(' and ')} only: no other machine can reach it. To change that: palyra daemon restart --listen lan`,
   );
 }
 

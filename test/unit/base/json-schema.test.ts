@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { assertMatchesSchema } from '../../../src/lib/base/json-schema.js';
 import type { JsonSchema, JsonValue } from '../../../src/lib/base/model.js';
+import { cpuMs } from '../../support/cpu-time.js';
 
 const accepts = (value: JsonValue, schema: JsonSchema, trusted: boolean): boolean => {
   try {
@@ -130,17 +131,17 @@ describe('JSON Schema', () => {
   };
   for (const [what, schema] of Object.entries(HOSTILE)) {
     it(`accepts in a moment under ${what} of another machine`, () => {
-      const started = performance.now();
+      const started = cpuMs();
       assert.ok(accepts({ a: `${'a'.repeat(50)}!`, b: [1, 2] }, schema, false));
       assert.ok(accepts(`${'a'.repeat(50)}!`, schema, false));
-      assert.ok(performance.now() - started < 500);
+      assert.ok(cpuMs() - started < 500);
     });
   }
 
   it('ends in a moment with a schema nested thousands deep and with a thousand values under a thousand parts', () => {
     let deep: JsonSchema = { type: 'string' };
     for (let depth = 0; depth < 5_000; depth++) deep = { items: deep };
-    const started = performance.now();
+    const started = cpuMs();
     assert.ok(accepts([[1]], deep, false));
     const wide = { items: { allOf: Array.from({ length: 1_500 }, () => ({ minLength: 1 })) } };
     assert.ok(
@@ -150,7 +151,7 @@ describe('JSON Schema', () => {
         false,
       ),
     );
-    assert.ok(performance.now() - started < 1_000);
+    assert.ok(cpuMs() - started < 1_000);
   });
 
   it('does not refuse through "not", "oneOf" or "if" what it cannot judge', () => {

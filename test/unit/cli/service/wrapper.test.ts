@@ -116,9 +116,11 @@ describe('the wrapper of a service', function () {
     script(plan().node, [
       '#!/bin/sh',
       '[ "$1" = -e ] && exit 0',
-      'trap "exit 143" TERM',
+      // By its whole path: there is no PATH here. It goes on until the signal comes back.
+      '/bin/sleep 20 &',
+      'trap "kill $!; exit 143" TERM',
       'kill -TERM $PPID',
-      'sleep 20 & wait',
+      'wait',
     ]);
     assert.equal(start(text).status, 143);
   });
