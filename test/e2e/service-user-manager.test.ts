@@ -168,12 +168,10 @@ describe('services of a real user manager', function () {
 
   it('kills a daemon that stands still and starts it again, and leaves one alone that is well', async function () {
     if (!tellsReady) this.skip();
-    change('WatchdogSec=4', 'RestartSec=1');
+    change('WatchdogSec=6', 'RestartSec=1');
     const pings = () => manager.property(daemonUnit, 'WatchdogTimestampMonotonic');
-    for (const what of ['one', 'another']) {
-      const before = pings();
-      await eventually(() => pings() !== before, `${what} sign of life`);
-    }
+    const ready = pings();
+    await eventually(() => pings() !== ready, 'a sign of life');
     assert.equal(manager.property(daemonUnit, 'NRestarts'), '0');
     const before = mainPid(daemonUnit);
     process.kill(before, 'SIGSTOP');
