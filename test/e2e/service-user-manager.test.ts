@@ -1,8 +1,12 @@
 /** Node and daemon as services of a real systemd user manager: over kills, refusals and reboots. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { canTellReady } from '../../src/lib/cli/service/notify-program.js';
+import { runProgram } from '../../src/lib/cli/service/programs.js';
 import { assertDocument } from '../support/document-schemas.js';
 import { eventually } from '../support/eventually.js';
 import { LiveDaemon } from '../support/live-daemon.js';
@@ -29,6 +33,18 @@ describe('services of a real user manager', function () {
     sandbox.json(args, { home, env: { ...manager.env, A_TOKEN: 'of the shell' }, timeoutMs: 60_000 });
   const node = (...args: string[]) => run('pi', 'node', ...args);
   const portsOf = (document: Document) => JSON.stringify(document.listen);
+  let tellsReady: boolean;
+  /** The settings of the daemon's unit that differ, beside the unit, as an administrator changes them. */
+  const change = (...settings: string[]) => {
+    const directory = join(manager.units, `${daemonUnit}.d`);
+    rmSync(directory, { recursive: true, force: true });
+    if (settings.length > 0) mkdirSync(directory);
+    if (settings.length > 0) writeFileSync(join(directory, 'test.conf'), ['[Service]', ...settings, ''].join('\n'));
+    manager.systemctl('daemon-reload');
+    manager.systemctl('restart', daemonUnit);
+  };
+  const statusOf = (of: string) => manager.property(of, 'StatusText');
+  const isDaemon = (...states: string[]) => states.includes(manager.property(daemonUnit, 'ActiveState'));
   /** NaN for a unit that is not there. */
   const mainPid = (of: string) => Number(manager.property(of, 'MainPID') || NaN);
 
@@ -38,6 +54,9 @@ describe('services of a real user manager', function () {
     const started = await UserManager.start(sandbox);
     if (started === null) this.skip();
     manager = started;
+    tellsReady = await canTellReady(runProgram);
+    if (!tellsReady)
+      process.stderr.write('    no systemd-notify of 246 or newer: readiness and watchdog are not tested here\n');
   });
   after(async () => {
     await manager?.shutDown();
@@ -113,6 +132,69 @@ describe('services of a real user manager', function () {
     }
     const { document } = await node('status');
     assert.deepEqual([document.service.running, document.process.pid], [true, mainPid(unit)]);
+  });
+
+  it('says why a service ended before it was ready, with the end of its log', async () => {
+    assert.equal((await node('stop')).code, 0);
+    const identity = join(sandbox.home('pi'), 'state', 'node', 'identity.json');
+    renameSync(identity, `${identity}.away`);
+    const started = await sandbox.run(['node', 'start'], { home: 'pi', env: manager.env, timeoutMs: 60_000 });
+    renameSync(`${identity}.away`, identity);
+    assert.equal(started.code, 1, started.stderr);
+    assert.match(started.stderr, /This machine is not paired[^]*The service ended right after it was started/);
+    assert.equal(manager.property(unit, 'ExecMainStatus'), '78');
+    assert.equal((await node('start')).code, 0);
+  });
+
+  it('takes a daemon for started when it listens, not before, and shows what it is about', async function () {
+    if (!tellsReady) this.skip();
+    manager.systemctl('stop', daemonUnit);
+    manager.systemctl('start', '--no-block', daemonUnit);
+    let wasStarting = false;
+    await eventually(() => {
+      wasStarting ||= isDaemon('activating');
+      return isDaemon('active');
+    }, 'the unit is active');
+    for (const { url } of JSON.parse(ports) as { url: string }[]) {
+      const { port, pathname, protocol } = new URL(url);
+      const socket = protocol === 'unix:' ? connect(pathname) : connect(Number(port), '127.0.0.1');
+      await once(socket, 'connect');
+      socket.destroy();
+    }
+    assert.ok(wasStarting);
+    assert.match(statusOf(daemonUnit), /^[01] of 1 nodes connected; listens on https:\/\/127\.0\.0\.1:\d+$/);
+    assert.match(statusOf(unit), /^pi-lab: \w+ .*to \S+/);
+  });
+
+  it('kills a daemon that stands still and starts it again, and leaves one alone that is well', async function () {
+    if (!tellsReady) this.skip();
+    change('WatchdogSec=6', 'RestartSec=1');
+    const pings = () => manager.property(daemonUnit, 'WatchdogTimestampMonotonic');
+    const ready = pings();
+    await eventually(() => pings() !== ready, 'a sign of life');
+    assert.equal(manager.property(daemonUnit, 'NRestarts'), '0');
+    const before = mainPid(daemonUnit);
+    process.kill(before, 'SIGSTOP');
+    await eventually(() => manager.property(daemonUnit, 'Result') === 'watchdog', 'the watchdog bites');
+    await eventually(() => isDaemon('active') && mainPid(daemonUnit) !== before, 'it runs again');
+    assert.equal(manager.property(daemonUnit, 'NRestarts'), '1');
+    assert.equal(portsOf((await run('daemon', 'daemon', 'status')).document), ports);
+    assert.equal((await run('daemon', 'daemon', 'status')).code, 0);
+  });
+
+  it('lets a daemon wait for its dispatches longer than the unit says, when a person asked for that', async function () {
+    if (!tellsReady) this.skip();
+    change('TimeoutStopSec=1');
+    assert.equal((await node('stop')).code, 0);
+    const asked = ['nodes', 'invoke', 'pi-lab', 'echo', 'text=later', '--queue', '1h', '--no-wait'];
+    const { document } = await sandbox.json(asked);
+    const stopped = await run('daemon', 'daemon', 'stop', '--drain', '3s');
+    assert.equal(stopped.code, 0, JSON.stringify(stopped.document));
+    await eventually(() => isDaemon('inactive', 'failed'), 'it has stopped');
+    assert.equal(manager.property(daemonUnit, 'Result'), 'success');
+    change();
+    assert.equal((await sandbox.json(['dispatches', 'cancel', document.dispatch.id])).code, 0);
+    assert.equal((await node('start')).code, 0);
   });
 
   it('comes back after a reboot', async () => {

@@ -47,7 +47,7 @@ Where no service manager answers, as in a container, it runs as a background pro
     const words = startFlags({ ...kept, ...wanted, listen });
     const context = { service, root: this.config.root, words, output: this.output };
     const schema = 'palyra.daemon.install/v1';
-    if (this.flags.system) return { schema, ...printSystemUnit(context) };
+    if (this.flags.system) return { schema, ...(await printSystemUnit(context)) };
     const isService = running !== null && (await service.installed()?.state())?.running === true;
     const takesOver = running !== null && !isService && this.flags.now;
     if (takesOver) await this.#stop(running.pid);

@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import { Flags } from '@oclif/core';
 import { systemClock } from '../../lib/base/clock.js';
 import { PalyraError } from '../../lib/base/errors.js';
-import { LOG_LEVELS } from '../../lib/base/log.js';
+import { LOG_LEVELS, type Log } from '../../lib/base/log.js';
 import { systemRandom } from '../../lib/base/random.js';
 import { resolveListen } from '../../lib/base/listen-words.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
@@ -10,15 +10,18 @@ import { reportStart } from '../../lib/cli/daemon-process.js';
 import { assertSocketPath } from '../../lib/cli/directories.js';
 import { parseDuration } from '../../lib/cli/durations.js';
 import { durationFlag, listenFlags } from '../../lib/cli/flags.js';
+import { openTelling, type Telling } from '../../lib/cli/service/notify-socket.js';
 import { openLog, withLogSettings } from '../../lib/cli/service-log.js';
 import type { Settings } from '../../lib/cli/settings.js';
 import { listenForStop } from '../../lib/cli/signals.js';
 
 const DEFAULT_DRAIN_MS = 10_000;
+/** Beyond the drain: closing connections and writing the last snapshot. */
+const CLOSING_MS = 15_000;
 
 export default class DaemonRun extends BaseCommand<typeof DaemonRun> {
   static override summary = 'Run the daemon in the foreground';
-  static override description = `For service managers and containers: logs go to stderr (or --log-file), the first Ctrl-C or SIGTERM stops it after running dispatches
+  static override description = `For service managers (it tells systemd when it listens, that it lives and that it stops) and containers: logs go to stderr (or --log-file), the first Ctrl-C or SIGTERM stops it after running dispatches
 have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`, 130 and 143 by a signal, 78 when a person must act first.`;
   static override examples = [
     '<%= config.bin %> daemon run',
@@ -42,14 +45,16 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
   async run() {
     const settings = await this.#settings();
     const { log, close } = await openLog(withLogSettings(this.flags, settings), this.output);
+    const telling = await openTelling(log);
     try {
-      return await this.#serve(log, settings);
+      return await this.#serve(log, settings, telling);
     } catch (error) {
       const failure = PalyraError.from(error, 'DAEMON_START_FAILED');
       log.error('the daemon could not start', { err: failure });
       await reportStart({ type: 'failed', error: failure.toFacts() });
       throw failure;
     } finally {
+      telling.close();
       close();
     }
   }
@@ -70,7 +75,7 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
     return maxConnections === undefined ? {} : { quic: { maxConnections } };
   }
 
-  async #serve(log: Awaited<ReturnType<typeof openLog>>['log'], settings: Settings) {
+  async #serve(log: Log, settings: Settings, telling: Telling) {
     assertSocketPath(this.directories.socketPath);
     const [{ createDaemon }, { parseDaemonConfig }, { readExposure }] = await Promise.all([
       import('../../lib/daemon/daemon.js'),
@@ -106,6 +111,12 @@ have ended, the second at once. Exit codes: 0 stopped by \`palyra daemon stop\`,
     });
     const listen = daemon.listeners;
     log.info('ready', { pid: process.pid, listen: listen.map(({ purpose, url }) => `${purpose} ${url}`) });
+    telling.ready(() => {
+      const { total, online, late, revoked } = daemon.runtime.summary().nodes;
+      const urls = daemon.listeners.flatMap(({ purpose, url }) => (purpose === 'public' ? [url] : []));
+      return `${online + late} of ${total - revoked} nodes connected; listens on ${urls.join(', ')}`;
+    });
+    void daemon.stopBegun.then(({ drainMs }) => telling.stopping(drainMs + CLOSING_MS));
     await reportStart({ type: 'ready' });
     const { reason, error } = await daemon.stopped;
     stop.dispose();

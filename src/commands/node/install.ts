@@ -60,7 +60,7 @@ answers, as in a container, it runs as a background process. The link is used no
     const schema = 'palyra.node.install/v1';
     // Its log tells the story; without --quiet stderr, which goes to the same file, would tell it again.
     const context = { service, root: this.config.root, words: ['--quiet'], output: this.output };
-    if (this.flags.system) return { schema, ...printSystemUnit(context), node, proxy };
+    if (this.flags.system) return { schema, ...(await printSystemUnit(context)), node, proxy };
     const installed = await installService({
       ...context,
       startNow: this.flags.now,

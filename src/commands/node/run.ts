@@ -6,10 +6,11 @@ import { systemRandom } from '../../lib/base/random.js';
 import { loadApprovalSettings } from '../../lib/cli/approval-settings.js';
 import { collectCapabilities } from '../../lib/cli/capability-hook.js';
 import { assertSocketPath } from '../../lib/cli/directories.js';
-import { HostStory } from '../../lib/cli/host-story.js';
+import { HostStory, statusWords } from '../../lib/cli/host-story.js';
 import { JoinCommand, joinFlags } from '../../lib/cli/join-command.js';
 import { findInvite } from '../../lib/cli/join-input.js';
 import { pairedLine } from '../../lib/cli/join-report.js';
+import { openTelling, type Telling } from '../../lib/cli/service/notify-socket.js';
 import { openLog, withLogSettings } from '../../lib/cli/service-log.js';
 import { listenForStop, type StopRequest } from '../../lib/cli/signals.js';
 import { terminalChannel } from '../../lib/cli/terminal-questions.js';
@@ -59,16 +60,21 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
         : { 'log-level': this.flags.verbose ? 'debug' : 'error' },
       this.output,
     );
-    const stop = listenForStop((signal) => log.info('stopping', { signal }));
+    const telling = await openTelling(log);
+    const stop = listenForStop((signal) => {
+      log.info('stopping', { signal });
+      telling.stopping();
+    });
     try {
-      return await this.#serve(log, stop);
+      return await this.#serve(log, stop, telling);
     } finally {
       stop.dispose();
+      telling.close();
       close();
     }
   }
 
-  async #serve(log: Log, stop: StopRequest) {
+  async #serve(log: Log, stop: StopRequest, telling: Telling) {
     const { createNodeHost } = await import('../../lib/node/host.js');
     const { loadCapabilityModules } = await import('../../lib/node/capabilities/modules.js');
     const collected = await collectCapabilities<SourcedRegistration>(this.config, {
@@ -77,7 +83,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
       onPrinted: (plugin, text) => log.debug('a plugin printed', { plugin, text }),
     });
     try {
-      return await this.#host(collected, createNodeHost, log, stop);
+      return await this.#host(collected, createNodeHost, { log, stop, telling });
     } finally {
       await collected.close();
     }
@@ -86,8 +92,7 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
   async #host(
     { registrations, failures }: LoadedCapabilities<SourcedRegistration>,
     createNodeHost: CreateNodeHost,
-    log: Log,
-    stop: StopRequest,
+    { log, stop, telling }: { log: Log; stop: StopRequest; telling: Telling },
   ) {
     const { dialogChannel } = await import('../../lib/node/mediation/dialog.js');
     const { assertTransportUsable } = await import('../../lib/node/link/factories.js');
@@ -122,7 +127,11 @@ daemon removed it. Ctrl-C stops it after running capabilities have ended; a seco
     const invite = await findInvite(this.args.target, this.flags);
     if (invite !== null) await this.#pair(invite, registrations, log, stop);
     const story = new HostStory(this.output, () => Date.now());
-    host.onState((status) => story.tell(status));
+    host.onState((status) => {
+      story.tell(status);
+      // Connected or not: a node without its daemon waits for it.
+      telling.ready(() => statusWords(host.status() ?? status));
+    });
     const stopWatchdog = startWatchdog({
       pulse: () => {
         const status = host.status();

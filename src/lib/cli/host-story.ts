@@ -22,6 +22,27 @@ export interface HostMoment {
   readonly waiting?: readonly string[];
 }
 
+const STATE_WORDS: Readonly<Record<HostMoment['state'], string>> = {
+  connecting: 'connecting to',
+  online: 'connected to',
+  offline: 'not connected to',
+  stopping: 'leaving',
+  conflict: 'held back by',
+};
+
+/** `pi-lab: connected to nas over quic`, for lists of services. */
+export function statusWords({
+  name,
+  state,
+  daemon,
+  transport,
+  lastError,
+}: HostMoment & { readonly name: string }): string {
+  const words = `${name}: ${STATE_WORDS[state]} ${daemon.name}`;
+  if (state === 'online') return transport.used === null ? words : `${words} over ${transport.used}`;
+  return lastError === null ? words : `${words} (${lastError.message})`;
+}
+
 /** After the first line of an outage: again after a minute, ten minutes, then hourly. */
 const REMINDERS_MS = [60_000, 600_000, 3_600_000];
 

@@ -86,6 +86,7 @@ export class Daemon {
   readonly #localListeners: ListenerView[] = [];
   readonly #consoleListeners: ListenerView[] = [];
   readonly #stopped = new Deferred<Stopped>();
+  readonly #stopBegun = new Deferred<{ readonly drainMs: number }>();
   readonly #drainCut = new AbortController();
   readonly #plugins = new NodePlugins();
   readonly #authorities = new Authorities();
@@ -114,6 +115,11 @@ export class Daemon {
 
   get quic(): QuicView {
     return this.#quicPort?.view() ?? QUIC_NOT_YET;
+  }
+
+  /** Resolves when it begins to stop, whoever asked for it, with how long it may wait for dispatches. */
+  get stopBegun(): Promise<{ readonly drainMs: number }> {
+    return this.#stopBegun.promise;
   }
 
   /** Resolves when everything is closed, whoever asked for it. Never rejects. */
@@ -330,6 +336,7 @@ export class Daemon {
   async #stop(drainMs: number, reason: string): Promise<void> {
     const { log } = this.#deps;
     log.info('daemon stopping', { reason, drainMs });
+    this.#stopBegun.resolve({ drainMs });
     this.#runtime?.drain(reason);
     await this.#drain(drainMs);
     this.#router?.abortWaits(new PalyraError('DAEMON_STOPPING'));

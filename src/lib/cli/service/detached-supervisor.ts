@@ -48,7 +48,7 @@ export class DetachedSupervisor implements Supervisor {
   }
 
   /** None: the pid file is written when it is registered, and must not be written over while a process is in it. */
-  files(): readonly ServiceFile[] {
+  async files(): Promise<readonly ServiceFile[]> {
     return [];
   }
 

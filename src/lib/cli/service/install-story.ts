@@ -76,7 +76,7 @@ export async function installService(story: InstallStory): Promise<InstallReport
 }
 
 /** For `--system`: writes the wrapper, prints the unit on stdout and says what to run with sudo. Nothing of the system is touched. Throws CONFIG_INVALID off Linux. */
-export function printSystemUnit({ service, root, words, output }: InstallContext): InstallReport {
+export async function printSystemUnit({ service, root, words, output }: InstallContext): Promise<InstallReport> {
   const place = thisPlace();
   if (place.platform !== 'linux')
     throw new PalyraError('CONFIG_INVALID', {
@@ -84,7 +84,7 @@ export function printSystemUnit({ service, root, words, output }: InstallContext
     });
   const changes = new FileChanges();
   changes.write(wrapperOf(service.spec, root, words)(systemSupervisor(service.spec, place, runProgram)));
-  const { unit, text, commands } = systemRecipe(service.spec);
+  const { unit, text, commands } = await systemRecipe(service.spec);
   output.result(text.trimEnd());
   if (changes.written.length > 0) output.done(`Wrote ${shortPath(service.spec.wrapper)}, which this unit starts`);
   output.say('  Nothing was installed. To install it for the whole system:');

@@ -26,7 +26,7 @@ export class LaunchdSupervisor implements Supervisor {
     return existsSync(this.place);
   }
 
-  files(): readonly ServiceFile[] {
+  async files(): Promise<readonly ServiceFile[]> {
     return [{ path: this.place, text: launchAgent(this.#spec), mode: 0o644 }];
   }
 

@@ -16,7 +16,7 @@ export const SLOW_PROGRAM_MS = 60_000;
 const PROGRAM_MS = 10_000;
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 const NOT_FOUND = 127;
-const TIMED_OUT = 124;
+export const TIMED_OUT = 124;
 
 /** Messages are matched, so they are asked for in one language. */
 export const runProgram: RunProgram = (program, words, timeoutMs = PROGRAM_MS) =>

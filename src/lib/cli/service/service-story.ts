@@ -66,9 +66,11 @@ export async function settleLogout(supervisor: Supervisor, output: Output): Prom
 }
 
 /** The unit of a system service and the lines that install it. palyra never runs sudo. */
-export function systemRecipe(spec: ServiceSpec): { unit: string; text: string; commands: readonly string[] } {
+export async function systemRecipe(
+  spec: ServiceSpec,
+): Promise<{ unit: string; text: string; commands: readonly string[] }> {
   const supervisor = systemSupervisor(spec, thisPlace(), runProgram);
-  const [file] = supervisor.files();
+  const [file] = await supervisor.files();
   const unit = supervisor.place;
   return {
     unit,

@@ -70,7 +70,7 @@ export class Service {
     mkdirSync(dirname(this.spec.log), { recursive: true, mode: 0o700 });
     const changes = new FileChanges();
     try {
-      for (const file of [options.wrapper(supervisor), ...supervisor.files()]) changes.write(file);
+      for (const file of [options.wrapper(supervisor), ...(await supervisor.files())]) changes.write(file);
       // Whoever could write there could put another program in the place of the wrapper.
       await ensurePrivateDirectory(dirname(this.spec.wrapper));
       const changed = before === null || changes.written.length > 0;

@@ -35,8 +35,8 @@ export interface Supervisor {
   readonly place: string;
   /** Whether the service is installed with it. */
   isInstalled(): boolean;
-  /** What it needs beside the wrapper. */
-  files(): readonly ServiceFile[];
+  /** What it needs beside the wrapper. Looks at what this machine has; changes nothing. */
+  files(): Promise<readonly ServiceFile[]>;
   state(): Promise<SupervisorState>;
   register(): Promise<void>;
   start(): Promise<void>;

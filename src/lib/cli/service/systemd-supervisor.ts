@@ -3,12 +3,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PalyraError } from '../../base/errors.js';
 import { lingeringOf } from './lingering.js';
-import { SLOW_PROGRAM_MS, type RunProgram } from './programs.js';
+import { canTellReady } from './notify-program.js';
+import { SLOW_PROGRAM_MS, TIMED_OUT, type RunProgram } from './programs.js';
 import type { ServiceSpec } from './service-spec.js';
 import { NOT_RUNNING, assertDone, type ServiceFile, type Supervisor, type SupervisorState } from './supervisor.js';
 import { systemdUnit } from './systemd-unit.js';
 
 export const SYSTEM_UNITS = '/etc/systemd/system';
+
+/** Exit codes of systemd itself, for a program that it could not start. Source: systemd.exec(5), process exit codes. */
+const NEVER_RAN = { first: 200, last: 245 };
 
 export interface SystemdOptions {
   readonly spec: ServiceSpec;
@@ -42,9 +46,11 @@ export class SystemdSupervisor implements Supervisor {
     return existsSync(this.place);
   }
 
-  files(): readonly ServiceFile[] {
+  async files(): Promise<readonly ServiceFile[]> {
     const { spec, scope, user } = this.#options;
-    return [{ path: this.place, text: systemdUnit(spec, scope === 'user' ? null : { user }), mode: 0o644 }];
+    const tellsReady = await canTellReady(this.#run);
+    const text = systemdUnit(spec, { user: scope === 'user' ? null : user, tellsReady });
+    return [{ path: this.place, text, mode: 0o644 }];
   }
 
   async state(): Promise<SupervisorState> {
@@ -55,13 +61,15 @@ export class SystemdSupervisor implements Supervisor {
       shown.stdout.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
     );
     const pid = Number(facts.get('MainPID') ?? 0);
-    const running = ['active', 'activating', 'reloading', 'deactivating'].includes(facts.get('ActiveState') ?? '');
+    const active = facts.get('ActiveState') ?? '';
+    const running = ['active', 'activating', 'reloading', 'deactivating'].includes(active);
     const restarts = Number(facts.get('NRestarts'));
     return {
       enabled: facts.get('UnitFileState') === 'enabled',
       running,
       pid: running && pid > 0 ? pid : null,
-      startedAt: running ? timeOf(facts.get('ActiveEnterTimestamp') ?? '') : null,
+      // While it starts this is still the time of its last life.
+      startedAt: running && active !== 'activating' ? timeOf(facts.get('ActiveEnterTimestamp') ?? '') : null,
       restarts: Number.isFinite(restarts) ? restarts : null,
     };
   }
@@ -72,11 +80,16 @@ export class SystemdSupervisor implements Supervisor {
     await this.#do('enable', this.#unit);
   }
 
+  /** A service that ran and ended is no error here: whoever waits for it sees that, and reads in its log why. */
   async start(): Promise<void> {
     this.#assertOwn(`start ${this.#unit}`);
     // A unit that failed too often would be refused.
     await this.#run('systemctl', [...this.#scope(), 'reset-failed', this.#unit]);
-    await this.#do('start', this.#unit);
+    const words = [...this.#scope(), 'start', this.#unit];
+    // A unit that tells when it is ready is waited for.
+    const result = await this.#run('systemctl', words, SLOW_PROGRAM_MS);
+    if (result.code === TIMED_OUT || (result.code !== 0 && (await this.#ranAndEnded()))) return;
+    assertDone(`systemctl ${words.join(' ')}`, result);
   }
 
   async stop(): Promise<void> {
@@ -100,6 +113,13 @@ export class SystemdSupervisor implements Supervisor {
     if (this.name === 'systemd-system') return true;
     const lingering = await lingeringOf(this.#options.user, this.#run);
     return lingering === 'unknown' ? null : lingering === 'on';
+  }
+
+  async #ranAndEnded(): Promise<boolean> {
+    const words = [...this.#scope(), 'show', this.#unit, '--property=ExecMainCode,ExecMainStatus'];
+    const { stdout } = await this.#run('systemctl', words);
+    const status = Number(/^ExecMainStatus=(\d+)$/m.exec(stdout)?.[1]);
+    return /^ExecMainCode=[1-9]/m.test(stdout) && !(status >= NEVER_RAN.first && status <= NEVER_RAN.last);
   }
 
   #scope(): string[] {

@@ -6,18 +6,30 @@ const RESTART_SECONDS = 5;
 /** Longer than the drain of a daemon and the grace of a node, both of which end by themselves. */
 const STOP_SECONDS = 45;
 
-/** Exit code 78 says that a person must act: a restart would only repeat it. `system` is the account a system service runs as, null for a user unit. */
-export function systemdUnit(spec: ServiceSpec, system: { readonly user: string } | null): string {
+/** Many times the start of a daemon with the largest state on a slow disk. One that hangs is started again. */
+const START_SECONDS = 300;
+/** Longer than any pause a healthy daemon makes. A node watches itself, and knows a pause of its machine from standing still (`cli/watchdog.ts`). */
+const WATCHDOG_SECONDS = 120;
+
+export interface UnitOptions {
+  /** The account a system service runs as, null for a user unit. */
+  readonly user: string | null;
+  /** Whether the service can tell this machine's systemd that it is ready (`notify-program.ts`). If not, it counts as started when its program is. */
+  readonly tellsReady: boolean;
+}
+
+/** Exit code 78 says that a person must act: a restart would only repeat it. */
+export function systemdUnit(spec: ServiceSpec, { user, tellsReady }: UnitOptions): string {
   const unit = [
     `Description=${describeRole(spec.role)}`,
     // A user manager cannot wait for the network of the system; palyra itself waits for it.
-    ...(system === null ? [] : ['Wants=network-online.target', 'After=network-online.target']),
+    ...(user === null ? [] : ['Wants=network-online.target', 'After=network-online.target']),
     'StartLimitIntervalSec=0',
   ];
   const service = [
-    'Type=exec',
+    ...(tellsReady ? readiness(spec) : ['Type=exec']),
     `ExecStart=${quoted(spec.wrapper)}`,
-    ...(system === null ? [] : [`User=${system.user}`, 'WorkingDirectory=~']),
+    ...(user === null ? [] : [`User=${user}`, 'WorkingDirectory=~']),
     'Restart=on-failure',
     `RestartSec=${RESTART_SECONDS}`,
     'RestartPreventExitStatus=78',
@@ -28,8 +40,19 @@ export function systemdUnit(spec: ServiceSpec, system: { readonly user: string }
     // Only what the runtime itself says when it crashes; palyra writes its own log.
     `StandardError=append:${specifiersEscaped(spec.log)}`,
   ];
-  const install = [`WantedBy=${system === null ? 'default.target' : 'multi-user.target'}`];
+  const install = [`WantedBy=${user === null ? 'default.target' : 'multi-user.target'}`];
   return `${section('Unit', unit)}\n${section('Service', service)}\n${section('Install', install)}`;
+}
+
+function readiness({ role }: ServiceSpec): string[] {
+  return [
+    'Type=notify',
+    // The words come from systemd-notify, a child of the service.
+    'NotifyAccess=all',
+    `TimeoutStartSec=${START_SECONDS}`,
+    // The usual signal leaves a core file, and with it the keys, on the disk.
+    ...(role === 'daemon' ? [`WatchdogSec=${WATCHDOG_SECONDS}`, 'WatchdogSignal=SIGKILL'] : []),
+  ];
 }
 
 function section(name: string, lines: readonly string[]): string {

@@ -29,7 +29,7 @@ export class TaskSupervisor implements Supervisor {
   }
 
   /** UTF-16 with a byte order mark: what its XML declaration says, and the only form every version of `schtasks` reads. */
-  files(): readonly ServiceFile[] {
+  async files(): Promise<readonly ServiceFile[]> {
     const text = Buffer.from(`\ufeff${scheduledTask(this.#spec, this.#account).replaceAll('\n', '\r\n')}`, 'utf16le');
     return [{ path: this.place, text, mode: 0o600 }];
   }

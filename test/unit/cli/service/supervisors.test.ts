@@ -8,10 +8,16 @@ import { FileChanges } from '../../../../src/lib/cli/service/file-changes.js';
 import { LaunchdSupervisor } from '../../../../src/lib/cli/service/launchd-supervisor.js';
 import { ensureLingering, lingeringOf } from '../../../../src/lib/cli/service/lingering.js';
 import { identityOfProcess } from '../../../../src/lib/cli/service/process-identity.js';
-import { runProgram, type ProgramResult, type RunProgram } from '../../../../src/lib/cli/service/programs.js';
+import {
+  TIMED_OUT,
+  runProgram,
+  type ProgramResult,
+  type RunProgram,
+} from '../../../../src/lib/cli/service/programs.js';
 import { serviceSpec } from '../../../../src/lib/cli/service/service-spec.js';
 import { serviceSentence, viewService } from '../../../../src/lib/cli/service/service-view.js';
 import type { Supervisor } from '../../../../src/lib/cli/service/supervisor.js';
+import { SystemdSupervisor } from '../../../../src/lib/cli/service/systemd-supervisor.js';
 import { TaskSupervisor } from '../../../../src/lib/cli/service/task-supervisor.js';
 import { temporaryDirectory } from '../../../support/temporary.js';
 
@@ -32,9 +38,9 @@ describe('supervisors', () => {
   const home = temporaryDirectory();
   const spec = (platform: NodeJS.Platform) =>
     serviceSpec({ role: 'node', data: join(home(), 'data'), logs: join(home(), 'logs'), home: null, platform });
-  const write = (supervisor: Supervisor) => {
+  const write = async (supervisor: Supervisor) => {
     const changes = new FileChanges();
-    for (const file of supervisor.files()) changes.write(file);
+    for (const file of await supervisor.files()) changes.write(file);
   };
 
   it('launchd: loads the agent once, starts it, unloads it', async () => {
@@ -50,7 +56,7 @@ describe('supervisors', () => {
     };
     const agent = new LaunchdSupervisor(launchctl, { spec: spec('darwin'), home: home(), uid: 501 });
     assert.equal(agent.isInstalled(), false);
-    write(agent);
+    await write(agent);
     assert.equal(agent.place, join(home(), 'Library', 'LaunchAgents', 'dev.palyra.node.plist'));
     assert.equal(agent.isInstalled(), true);
     await agent.register();
@@ -75,7 +81,7 @@ describe('supervisors', () => {
   it('Task Scheduler: gives it the definition as UTF-16, runs it, ends it, deletes it', async () => {
     const { run, calls } = played([[/\/Query/, { stdout: '"DESK","\\palyra-node","N/A","Running","267009"\r\n' }]]);
     const task = new TaskSupervisor(run, { spec: spec('win32'), account: 'DESK\\eva' });
-    write(task);
+    await write(task);
     const bytes = readFileSync(task.place);
     assert.deepEqual([...bytes.subarray(0, 2)], [0xff, 0xfe]);
     assert.match(bytes.toString('utf16le'), /<ExecutionTimeLimit>PT0S<\/ExecutionTimeLimit>\r\n/);
@@ -92,6 +98,61 @@ describe('supervisors', () => {
         'schtasks /Delete /TN palyra-node /F',
       ],
     );
+  });
+
+  const systemd = (answers: Parameters<typeof played>[0]) =>
+    new SystemdSupervisor(played(answers).run, {
+      spec: spec('linux'),
+      scope: 'user',
+      units: join(home(), 'units'),
+      user: 'eva',
+    });
+
+  it('systemd: a unit waits for its service only where the service can say that it is ready', async () => {
+    const missing = { code: 127 };
+    const machines: readonly [Parameters<typeof played>[0], string][] = [
+      [[[/^\/usr\/bin\/systemd-notify --version$/, { stdout: 'systemd 246 (246.1)\n+PAM\n' }]], 'notify'],
+      [
+        [
+          [/^\/usr\/bin\/systemd-notify/, missing],
+          [/^\/bin\/systemd-notify --version$/, { stdout: 'systemd 252 (252.39-1~deb12u2)\n' }],
+        ],
+        'notify',
+      ],
+      // It would end before its message is read, and the message be dropped.
+      [[[/systemd-notify --version$/, { stdout: 'systemd 245 (245.4-4ubuntu3)\n' }]], 'exec'],
+      [[[/systemd-notify/, missing]], 'exec'],
+      [[[/systemd-notify/, { stdout: 'something else\n' }]], 'exec'],
+    ];
+    for (const [answers, type] of machines) {
+      const [file] = await systemd(answers).files();
+      assert.match(String(file?.text), new RegExp(`^Type=${type}$`, 'm'), JSON.stringify(answers));
+    }
+  });
+
+  it('systemd: a service that ran and ended is for its log to explain; one that never ran is told at once', async () => {
+    const failed = { code: 1, stderr: 'Job for palyra-node.service failed because the control process exited' };
+    const start = (shown: string) =>
+      systemd([
+        [/ start /, failed],
+        [/ show .*ExecMain/, { stdout: shown }],
+      ]).start();
+    await start('ExecMainCode=1\nExecMainStatus=78\n');
+    await start('ExecMainCode=2\nExecMainStatus=9\n');
+    for (const shown of ['ExecMainCode=1\nExecMainStatus=203\n', 'ExecMainCode=0\nExecMainStatus=0\n', '']) {
+      await assert.rejects(start(shown), { reason: 'SERVICE_FAILED' }, JSON.stringify(shown));
+    }
+    await systemd([[/ start /, { code: TIMED_OUT }]]).start();
+  });
+
+  it('systemd: says nothing about when a service began that is still starting', async () => {
+    const state = (active: string) =>
+      systemd([
+        [/ show /, { stdout: `ActiveState=${active}\nMainPID=7\nActiveEnterTimestamp=Sun 2026-11-22 14:36:11 UTC\n` }],
+      ]).state();
+    assert.equal((await state('active')).startedAt, Date.parse('2026-11-22T14:36:11Z'));
+    const starting = await state('activating');
+    assert.deepEqual([starting.running, starting.pid, starting.startedAt], [true, 7, null]);
   });
 
   it('say which program failed and what it said', async () => {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { launchAgent, launchLabel } from '../../../../src/lib/cli/service/launch-agent.js';
 import { scheduledTask } from '../../../../src/lib/cli/service/scheduled-task.js';
 import { serviceSpec, type ServiceSpec } from '../../../../src/lib/cli/service/service-spec.js';
-import { systemdUnit } from '../../../../src/lib/cli/service/systemd-unit.js';
+import { systemdUnit, type UnitOptions } from '../../../../src/lib/cli/service/systemd-unit.js';
 import { keptVariables, type WrapperPlan } from '../../../../src/lib/cli/service/wrapper-plan.js';
 import { powershellWrapper } from '../../../../src/lib/cli/service/wrapper-ps1.js';
 import { shellWrapper } from '../../../../src/lib/cli/service/wrapper-sh.js';
@@ -40,13 +40,16 @@ const PLAN: WrapperPlan = {
   endsQuietlyWhenFinal: false,
 };
 
+const USER: UnitOptions = { user: null, tellsReady: true };
+
 describe('the texts of services', () => {
   const texts: Readonly<Record<string, string>> = {
-    'palyra-node.service': systemdUnit(LINUX, null),
-    'palyra-node.system.service': systemdUnit(LINUX, { user: 'eva' }),
+    'palyra-node.service': systemdUnit(LINUX, USER),
+    'palyra-node.exec.service': systemdUnit(LINUX, { ...USER, tellsReady: false }),
+    'palyra-node.system.service': systemdUnit(LINUX, { ...USER, user: 'eva' }),
     'palyra-daemon.service': systemdUnit(
       { ...LINUX, role: 'daemon', wrapper: '/home/eva/.local/share/palyra/bin/palyra-daemon' },
-      null,
+      USER,
     ),
     'palyra-node.plist': launchAgent(MAC),
     'palyra-node.xml': scheduledTask(WINDOWS, 'DESK\\eva'),
@@ -69,9 +72,20 @@ describe('the texts of services', () => {
     assert.match(texts['palyra-node.ps1']!, /-eq 78\) \{ exit/);
   });
 
+  it('wait for READY only where the service can tell it; then a daemon that stands still is killed, and leaves no core file', () => {
+    assert.match(
+      texts['palyra-daemon.service']!,
+      /^Type=notify\nNotifyAccess=all\nTimeoutStartSec=\d+\nWatchdogSec=120$/m,
+    );
+    assert.match(texts['palyra-daemon.service']!, /^WatchdogSignal=SIGKILL$/m);
+    assert.match(texts['palyra-node.system.service']!, /^Type=notify$/m);
+    assert.match(texts['palyra-node.exec.service']!, /^Type=exec$/m);
+    assert.doesNotMatch(texts['palyra-node.exec.service']!, /Notify|Watchdog/);
+  });
+
   it('quote what a path can hold, and refuse what no unit can', () => {
     const odd = { ...LINUX, wrapper: '/home/e v"a/100%/$HOME/\\n/palyra-node', log: '/var/50%/node.log' };
-    const unit = systemdUnit(odd, null);
+    const unit = systemdUnit(odd, USER);
     assert.match(unit, /^ExecStart="\/home\/e v\\"a\/100%%\/\$\$HOME\/\\\\n\/palyra-node"$/m);
     assert.match(unit, /^StandardError=append:\/var\/50%%\/node\.log$/m);
     assert.match(launchAgent({ ...MAC, log: '/a<b>&c' }), /<string>\/a&lt;b&gt;&amp;c<\/string>/);
@@ -108,9 +122,11 @@ describe('the texts of services', () => {
     this.timeout(30_000);
     const directory = mkdtempSync(join(tmpdir(), 'palyra-unit-'));
     try {
-      for (const user of [null, { user: 'root' }]) {
+      const kinds = [null, 'root'].flatMap((user) => [true, false].map((tellsReady) => ({ user, tellsReady })));
+      for (const options of kinds) {
         const unit = join(directory, 'palyra-node.service');
-        writeFileSync(unit, systemdUnit({ ...LINUX, wrapper: '/bin/true' }, user));
+        // The daemon's has every key.
+        writeFileSync(unit, systemdUnit({ ...LINUX, role: 'daemon', wrapper: '/bin/true' }, options));
         const { status, stderr } = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' });
         // Keys it does not know are only mentioned.
         assert.doesNotMatch(stderr, /palyra-node\.service/);
