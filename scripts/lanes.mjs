@@ -19,6 +19,7 @@ const ALONE = [
 const FIRST = [
   'test/e2e/quic.test.ts',
   'test/e2e/plugins.test.ts',
+  'test/e2e/service-user-manager.test.ts',
   'test/e2e/bad-state.test.ts',
   'test/e2e/transports.test.ts',
 ];
