@@ -44,6 +44,7 @@ const changed = z.boolean().describe('False when it was already so.');
 const certificate = z.object({ fingerprint: z.string(), notAfter: timestamp, daysLeft: z.int() });
 const { pluginFailure } = wire;
 const { absenceView } = await tsImport('../src/lib/wire/http/node-schemas.ts', import.meta.url);
+const { vitals } = await tsImport('../src/lib/wire/http/fleet-schemas.ts', import.meta.url);
 const plugins = z.object({ loaded: z.int(), failed: z.array(pluginFailure) });
 const fleetPlugins = z.object({
   loaded: z.int().describe('Installed on this machine and without a known problem.'),
@@ -205,6 +206,12 @@ const DOCUMENTS = {
     plugins: fleetPlugins.optional(),
     service: service.optional(),
     checks: z.array(check).optional().describe('With --deep; the exit code is 1 when one failed.'),
+    vitals: vitals
+      .nullable()
+      .optional()
+      .describe(
+        'With --deep: how many milliseconds late the event loop of the daemon was, and bytes; null when it could not be measured.',
+      ),
   },
   'daemon.logs': { entries: z.array(logRecord) },
   'config.list': {

@@ -4,6 +4,7 @@ import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dg
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { systemClock } from '../../src/lib/base/clock.js';
+import { PalyraError } from '../../src/lib/base/errors.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { ControlPlaneClient } from '../../src/lib/client/control-plane-client.js';
 import { deepChecks, examineDeeply, type DeepFacts } from '../../src/lib/cli/deep/deep-checks.js';
@@ -143,12 +144,15 @@ describe('the ports that daemon status --deep knocks at', function () {
       ca,
       client,
       status: { ...status, storage, alarms: [alarm] },
+      vitals: () => Promise.reject(new PalyraError('ROUTE_NOT_FOUND')),
       inspect: () => Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' })),
     };
     const found = new Map((await examineDeeply(facts)).map(({ id, status: state }) => [id, state]));
     assert.deepEqual(
-      ['daemon.storage', 'daemon.certificates', 'daemon.state', 'daemon.audit'].map((id) => found.get(id)),
-      ['fail', 'warn', 'skip', 'pass'],
+      ['daemon.storage', 'daemon.certificates', 'daemon.state', 'daemon.audit', 'daemon.loop', 'daemon.memory'].map(
+        (id) => found.get(id),
+      ),
+      ['fail', 'warn', 'skip', 'pass', 'skip', 'skip'],
     );
     assert.equal(found.size, deepChecks(facts).length);
   });

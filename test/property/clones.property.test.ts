@@ -15,8 +15,8 @@ class Daemon {
 
   hello(bootId: string, storeId: string): boolean {
     const now = { wall: this.mono, mono: this.mono };
-    if (this.#clones.holds(this.link, { bootId, storeId, address: 'a' }, now, BEAT_MS)) return false;
-    const common = { nodeId: 'nod_1', epoch: 1, address: 'a', saidGoodbye: false, rival: null };
+    if (this.#clones.holds(this.link, { bootId, storeId, address: 'a' }, now)) return false;
+    const common = { nodeId: 'nod_1', epoch: 1, address: 'a', heartbeatMs: BEAT_MS, saidGoodbye: false, rival: null };
     this.link = { ...common, bootId, storeId, sink, lastHeardAt: this.mono };
     return true;
   }

@@ -5,6 +5,7 @@ import { systemRandom } from '../../lib/base/random.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { installedPlugins } from '../../lib/cli/capability-hook.js';
 import { alarmsOf, daemonDocument, daemonReport, type DaemonStatus } from '../../lib/cli/daemon-report.js';
+import type { DaemonVitals } from '../../lib/cli/deep/vitals-checks.js';
 import type { CheckResult } from '../../lib/cli/doctor/check.js';
 import { thisService } from '../../lib/cli/service/service-command.js';
 import { serviceSentence } from '../../lib/cli/service/service-view.js';
@@ -16,7 +17,7 @@ const EXIT_NOT_RUNNING = 5;
 export default class DaemonStatusCommand extends BaseCommand<typeof DaemonStatusCommand> {
   static override summary = 'Show whether the daemon runs, where it listens and how many nodes it has';
   static override description = `Exit code 0 when it runs, 5 when it does not. --deep looks closer, for a person or for monitoring: whether the state on its disk
-and the audit log are whole, whether every port answers, whether there is space. The exit code is 1 then when a check
+and the audit log are whole, whether every port answers, whether there is space, how busy and how large it is. The exit code is 1 then when a check
 fails; warnings alone are 0.`;
   static override examples = [
     '<%= config.bin %> daemon status',
@@ -42,7 +43,7 @@ fails; warnings alone are 0.`;
       for (const line of daemonReport(status, humanFingerprintOf(ca), Date.now())) this.output.result(line);
       if (service !== null) this.output.result(`${'  service'.padEnd(15)}${serviceSentence(service, Date.now())}`);
       const document = { ...daemonDocument(status, await this.#plugins()), service };
-      return this.flags.deep ? { ...document, checks: await this.#deep(status, ca) } : document;
+      return this.flags.deep ? { ...document, ...(await this.#deep(status, ca)) } : document;
     } catch (error) {
       if (PalyraError.from(error).reason !== 'DAEMON_NOT_RUNNING') throw error;
       process.exitCode = EXIT_NOT_RUNNING;
@@ -53,7 +54,7 @@ fails; warnings alone are 0.`;
   }
 
   /** Loaded only when it was asked for: it reads the state as the daemon does. */
-  async #deep(status: DaemonStatus, ca: string): Promise<CheckResult[]> {
+  async #deep(status: DaemonStatus, ca: string): Promise<{ checks: CheckResult[]; vitals: DaemonVitals | null }> {
     const [{ examineDeeply }, { inspectState }, { systemFs }, { doctorLines }] = await Promise.all([
       import('../../lib/cli/deep/deep-checks.js'),
       import('../../lib/daemon/state-inspection.js'),
@@ -64,9 +65,11 @@ fails; warnings alone are 0.`;
     const confirmed = async () => (await client.daemonStatus()).storage.journalRecords;
     const clock = systemClock;
     const inspect = () => inspectState(status.stateDirectory, { fs: systemFs, clock, confirmed });
-    const checks = await examineDeeply({ client, status, ca, clock, random: systemRandom, inspect });
+    let measured: Promise<DaemonVitals> | null = null;
+    const vitals = () => (measured ??= client.daemonVitals());
+    const checks = await examineDeeply({ client, status, ca, clock, random: systemRandom, inspect, vitals });
     for (const line of doctorLines(checks, this.flags.verbose)) this.output.result(line);
     if (checks.some((check) => check.status === 'fail')) process.exitCode = 1;
-    return checks;
+    return { checks, vitals: await vitals().catch(() => null) };
   }
 }

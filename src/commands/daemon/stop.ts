@@ -6,11 +6,13 @@ import { durationFlag } from '../../lib/cli/flags.js';
 import { listenForStop } from '../../lib/cli/signals.js';
 
 const DEFAULT_DRAIN_MS = 30_000;
+const NO_SNAPSHOT =
+  'The daemon could not write its last snapshot. Nothing that was accepted is lost: the next start reads it from the journal. See why: palyra daemon logs';
 
 export default class DaemonStop extends BaseCommand<typeof DaemonStop> {
   static override summary = 'Stop the daemon, after running dispatches have ended';
   static override description =
-    'Nothing that was accepted is lost: what is queued or running is known again after the next start.';
+    'Nothing that was accepted is lost: what is queued or running is known again after the next start. It warns when the daemon could not write its last snapshot.';
   static override examples = ['<%= config.bin %> daemon stop', '<%= config.bin %> daemon stop --now'];
   static override flags = {
     drain: durationFlag({ description: 'How long to wait for running dispatches (default 30s)', exclusive: ['now'] }),
@@ -24,6 +26,8 @@ export default class DaemonStop extends BaseCommand<typeof DaemonStop> {
       this.output.done('Already stopped');
       return this.#document(false, null);
     }
+    const { watchLastSnapshot } = await import('../../lib/daemon/last-snapshot.js');
+    const lastSnapshot = await watchLastSnapshot(status.stateDirectory);
     const stop = listenForStop(() => this.output.say('The daemon goes on stopping.'));
     try {
       await stopDaemon(client, status.pid, {
@@ -41,6 +45,7 @@ export default class DaemonStop extends BaseCommand<typeof DaemonStop> {
     }
     const online = status.nodes.online + status.nodes.late;
     this.output.done(`Stopped.${online > 0 ? ` ${plural(online, 'node')} will reconnect when it is back.` : ''}`);
+    if ((await lastSnapshot()) === false) this.warn(NO_SNAPSHOT);
     return this.#document(true, status.pid);
   }
 

@@ -36,6 +36,12 @@ export class Lifecycle {
   }
 }
 
+/** What `close` rejected with, part by part: what was being done, and why it failed. */
+export function stopFailures(error: unknown): readonly { readonly what: string; readonly cause: unknown }[] {
+  if (!(error instanceof AggregateError)) return [{ what: 'not everything could be stopped', cause: error }];
+  return (error.errors as readonly Error[]).map(({ message, cause }) => ({ what: message, cause }));
+}
+
 /** A promise with its handles outside, for waits that another part ends. */
 export class Deferred<T> {
   readonly promise: Promise<T>;

@@ -188,7 +188,7 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   },
   {
     key: 'presence.heartbeat',
-    summary: 'Interval of the nodes’ heartbeats, 50ms to 60s',
+    summary: 'Interval of the nodes’ heartbeats, 50ms to 60s; a fleet of thousands beats more slowly',
     fallback: '15s',
     ...text((value) => {
       const ms = parseDuration(value);

@@ -29,6 +29,11 @@ export class ControlPlaneClient extends AccessCalls {
     return (await this.request('daemon.status', options)).daemon;
   }
 
+  /** Measured for a quarter of a second. */
+  async daemonVitals(options: WaitOptions = {}) {
+    return (await this.request('daemon.vitals', options)).vitals;
+  }
+
   /** The CA certificate of the daemon, PEM. */
   caCertificate(): Promise<string> {
     return this.text(toPath('ca.show'));

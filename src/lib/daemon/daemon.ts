@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { sleep, type Clock } from '../base/clock.js';
 import { PalyraError } from '../base/errors.js';
 import { ensurePrivateDirectory } from '../base/files.js';
-import { Deferred, Lifecycle } from '../base/lifecycle.js';
+import { Deferred, Lifecycle, stopFailures } from '../base/lifecycle.js';
 import { acquireLock } from '../base/lock.js';
 import type { Log } from '../base/log.js';
 import type { ListenerView } from '../base/model.js';
@@ -340,9 +340,9 @@ export class Daemon {
     this.#runtime?.drain(reason);
     await this.#drain(drainMs);
     this.#router?.abortWaits(new PalyraError('DAEMON_STOPPING'));
-    await this.#lifecycle
-      .close()
-      .catch((error: unknown) => log.error('not everything could be stopped', { err: error }));
+    await this.#lifecycle.close().catch((error: unknown) => {
+      for (const { what, cause } of stopFailures(error)) log.error(what, { err: cause });
+    });
     log.info('daemon stopped', { reason });
     this.#stopped.resolve({ reason, ...(this.#fatal === null ? {} : { error: this.#fatal }) });
   }

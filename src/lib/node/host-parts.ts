@@ -188,6 +188,7 @@ export async function assembleHost(
   });
   return {
     clock,
+    random,
     log,
     credit,
     timings: config.timings,

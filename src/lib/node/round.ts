@@ -9,6 +9,7 @@
  */
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
+import { fullJitterDelayMs, type Random } from '../base/random.js';
 import type { DaemonAddresses } from './addresses.js';
 import type { AwayDiary } from './away.js';
 import { watchForBetterLink } from './better-link.js';
@@ -19,11 +20,12 @@ import { runSession, type SessionDeps, type SessionEnd, type SessionOptions } fr
 import type { StatusBoard } from './status.js';
 import type { TransportChooser } from './transport-chooser.js';
 
-/** A take-over that failed is tried again after this long; until then the old link goes on. */
-const TAKE_OVER_AGAIN_MS = 30_000;
+/** A take-over that failed is tried again with full jitter, its ceiling doubles from a second to half a minute; until then the old link goes on. */
+const TAKE_OVER_AGAIN = { baseMs: 1_000, capMs: 30_000, floorMs: 50 } as const;
 
 export interface RoundDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly session: SessionDeps;
   readonly addresses: DaemonAddresses;
@@ -79,8 +81,10 @@ async function stay(deps: RoundDeps, endpoint: string, signals: Signals): Promis
 }
 
 function begin(deps: RoundDeps, endpoint: string, { stop, over }: Signals, before: Turn | null): Turn {
-  const { clock, log, board, chooser, factories, registration, onFactsChanged, credit, timings } = deps;
-  const ends: (() => void)[] = [];
+  const { clock, random, log, board, chooser, factories, registration, onFactsChanged, credit, timings } = deps;
+  let failedTakeOvers = 0;
+  let cancelTakeOver = () => {};
+  const ends: (() => void)[] = [() => cancelTakeOver()];
   const mute = new AbortController();
   const change = new AbortController();
   const sameWay = factories.find(({ transport }) => transport === chooser.view().used);
@@ -107,14 +111,16 @@ function begin(deps: RoundDeps, endpoint: string, { stop, over }: Signals, befor
   };
   const takeOver = () => {
     if (turn.successor !== null || stop.aborted) return;
+    cancelTakeOver();
     const successor = (turn.successor = begin(deps, endpoint, { stop, over: stop }, turn));
     void successor.ended.then(({ error }) => {
       // It ended before it could say hello: this one goes on. After that there is no way back.
       if (mute.signal.aborted) change.abort();
       else if (turn.successor === successor) {
         turn.successor = null;
-        log.warn('the link with the new certificate did not come up', { err: error });
-        ends.push(clock.schedule(TAKE_OVER_AGAIN_MS, takeOver));
+        const delayMs = fullJitterDelayMs(failedTakeOvers++, random, TAKE_OVER_AGAIN);
+        log.warn('the link with the new certificate did not come up', { err: error, nextTryInMs: delayMs });
+        cancelTakeOver = clock.schedule(delayMs, takeOver);
       }
     });
   };

@@ -31,7 +31,7 @@ export interface Absence {
 
 /** Null for a machine that is connected. One that was never seen counts from its pairing, one that was had back from then. */
 export function absenceOf(core: RuntimeCore, node: NodeRecord, now: Now): Absence | null {
-  const { presence } = presenceOf(node, core.links.get(node.id), now, core.heartbeatMs);
+  const { presence } = presenceOf(node, core.links.get(node.id), now);
   if (presence === 'online' || presence === 'late' || presence === 'conflict') return null;
   const { lastSeenAt, disconnectedAt, pairedAt, restoredAt = 0 } = node;
   const since = Math.max(lastSeenAt ?? 0, disconnectedAt ?? 0, pairedAt, restoredAt);

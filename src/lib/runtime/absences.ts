@@ -108,8 +108,8 @@ export class Absences {
     const sameProcess = node.bootId === hello.bootId;
     const how = { away: hello.away, sameProcess, downtimes: this.#core.downtimes(), wall: now.wall };
     let absences: readonly AbsenceRecord[] = node.absences ?? [];
-    if (before !== null && sameProcess) absences = explained(absences, how, this.#explainedWithinMs);
-    if (before !== null && (now.mono - before.lastHeardAt > 2 * this.#core.heartbeatMs || !sameProcess)) {
+    if (before !== null && sameProcess) absences = explained(absences, how, explainedWithinMs(before));
+    if (before !== null && (now.mono - before.lastHeardAt > 2 * before.heartbeatMs || !sameProcess)) {
       const from = now.wall - (now.mono - before.lastHeardAt);
       absences = began(absences, from, before.saidGoodbye ? 'stopped' : 'silent');
     }
@@ -129,31 +129,28 @@ export class Absences {
   heard(link: OpenLink, now: Now): void {
     const silentMs = now.mono - link.lastHeardAt;
     const node = this.#core.tables.nodes.get(link.nodeId);
-    if (silentMs <= AWAY_BEATS * this.#core.heartbeatMs || node === undefined) return;
+    if (silentMs <= AWAY_BEATS * link.heartbeatMs || node === undefined) return;
     const silent = began(node.absences ?? [], now.wall - silentMs, 'silent');
     const how = { away: undefined, sameProcess: true, downtimes: this.#core.downtimes(), wall: now.wall };
     this.#remember(node.id, { absences: ended(silent, how) });
   }
 
   /** On the link that a silence ended on, the node says what that was. */
-  told({ nodeId }: OpenLink, away: Away, now: Now): void {
+  told(link: OpenLink, away: Away, now: Now): void {
+    const { nodeId } = link;
     const before = this.#core.tables.nodes.get(nodeId)?.absences ?? [];
     const how = { away, sameProcess: true, downtimes: this.#core.downtimes(), wall: now.wall };
-    const absences = explained(before, how, this.#explainedWithinMs);
+    const absences = explained(before, how, explainedWithinMs(link));
     if (absences !== before) this.#remember(nodeId, { absences });
   }
 
-  /** It is noticed within a second, and told with the next heartbeat. */
-  get #explainedWithinMs(): number {
-    return FLAP_MS + 2 * this.#core.heartbeatMs;
-  }
-
   /** A link ended, and no other took its place. */
-  closed(nodeId: string, reason: 'stopped' | 'lost' | 'revoked', lastHeardAt: number, now: Now): void {
+  closed(link: OpenLink, reason: 'stopped' | 'lost' | 'revoked', now: Now): void {
+    const { nodeId, lastHeardAt, heartbeatMs } = link;
     const node = this.#core.tables.nodes.get(nodeId);
     if (node === undefined) return;
     const silentMs = now.mono - lastHeardAt;
-    const seen = reason === 'lost' && silentMs > 2 * this.#core.heartbeatMs ? 'silent' : reason;
+    const seen = reason === 'lost' && silentMs > 2 * heartbeatMs ? 'silent' : reason;
     const from = reason === 'lost' ? now.wall - silentMs : now.wall;
     this.#remember(nodeId, {
       absences: began(node.absences ?? [], from, seen),
@@ -179,11 +176,10 @@ export class Absences {
 
   /** Newest first. A node that is silent on an open link is away too, and one whose certificate ended meanwhile has one more thing to do. */
   view(node: NodeRecord): AbsenceView[] {
-    const { links, heartbeatMs } = this.#core;
     const now = this.#core.now();
-    const link = links.get(node.id);
+    const link = this.#core.links.get(node.id);
     let absences: readonly AbsenceRecord[] = node.absences ?? [];
-    if (link !== null && now.mono - link.lastHeardAt > AWAY_BEATS * heartbeatMs)
+    if (link !== null && now.mono - link.lastHeardAt > AWAY_BEATS * link.heartbeatMs)
       absences = began(absences, now.wall - (now.mono - link.lastHeardAt), 'silent');
     return absences.map((absence) => toView(node, absence, now.wall)).reverse();
   }
@@ -204,6 +200,11 @@ export class Absences {
       if (failure.reason === 'STORAGE_FAILED') fatalListeners.forEach((listener) => listener(failure));
     });
   }
+}
+
+/** What a silence was is noticed within a second, and told with the next heartbeat. Milliseconds from its end. */
+function explainedWithinMs({ heartbeatMs }: OpenLink): number {
+  return FLAP_MS + 2 * heartbeatMs;
 }
 
 function toView(node: NodeRecord, absence: AbsenceRecord, wall: number): AbsenceView {

@@ -54,7 +54,7 @@ export class Authorities {
     const waiting = paired
       .filter((node) => !holds(node, authority))
       .map((node) => {
-        const { presence } = presenceOf(node, core.links.get(node.id), now, core.heartbeatMs);
+        const { presence } = presenceOf(node, core.links.get(node.id), now);
         const online = presence === 'online' || presence === 'late';
         const { name, lastSeenAt } = node;
         return { name, online, expected: online || node.disconnectReason !== 'stopped', lastSeenAt };

@@ -37,10 +37,10 @@ export class Clones {
   readonly #replaced = new Map<string, string[]>();
 
   /** True: the newcomer must be refused for now. Otherwise it takes the place of the open link, which is remembered. */
-  holds(current: OpenLink | null, newcomer: Newcomer, now: Now, heartbeatMs: number): boolean {
+  holds(current: OpenLink | null, newcomer: Newcomer, now: Now): boolean {
     if (current === null || current.bootId === newcomer.bootId) return false;
     const returned = this.#replaced.get(current.nodeId)?.includes(newcomer.bootId) === true;
-    const heard = !current.saidGoodbye && now.mono - current.lastHeardAt <= 2 * heartbeatMs;
+    const heard = !current.saidGoodbye && now.mono - current.lastHeardAt <= 2 * current.heartbeatMs;
     if (heard && (returned || current.storeId !== newcomer.storeId)) {
       const known = current.rival?.bootId === newcomer.bootId ? current.rival : null;
       const { bootId, address } = newcomer;

@@ -9,6 +9,7 @@ import { Committer } from './committer.js';
 import { Clones } from './clones.js';
 import type { Downtime } from './downtime.js';
 import { EventLog } from './events.js';
+import { leaseMsFor } from './heartbeats.js';
 import { Links } from './links.js';
 import type { OpenLink } from './links.js';
 import { Mailbox } from './mailbox.js';
@@ -38,14 +39,12 @@ export interface RuntimeDeps {
 export interface RuntimeOptions {
   readonly ownerName: string;
   readonly version: string;
-  /** How often nodes are asked to beat. */
+  /** How often nodes are asked to beat, at most: a large fleet beats more slowly (`heartbeats.ts`). */
   readonly heartbeatMs?: number;
 }
 
 /** One beat in 15 s is enough to call a node late after 30 s and lost after a minute. */
 export const DEFAULT_HEARTBEAT_MS = 15_000;
-/** A dispatch whose node is silent this long is suspect; never shorter, so that a busy node is not suspected. */
-const MIN_LEASE_MS = 15_000;
 
 export class RuntimeCore {
   readonly events = new EventLog();
@@ -56,6 +55,7 @@ export class RuntimeCore {
   readonly absences = new Absences(this);
   readonly mailbox: Mailbox;
   readonly waiters: Waiters;
+  /** As configured; a link has its own. */
   readonly heartbeatMs: number;
   readonly revokedListeners = new Set<(nodeId: string) => void>();
   readonly endedListeners = new Set<(credentials: ReadonlySet<string>) => void>();
@@ -76,7 +76,7 @@ export class RuntimeCore {
     readonly tables: Tables,
   ) {
     this.heartbeatMs = options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
-    this.mailbox = new Mailbox({ leaseMs: Math.max(3 * this.heartbeatMs, MIN_LEASE_MS) });
+    this.mailbox = new Mailbox({ leaseMs: leaseMsFor(this.heartbeatMs) });
     this.waiters = new Waiters(deps.clock);
     this.#committer = new Committer(deps.store, {
       release: (tx) => this.#release(tx),
@@ -151,7 +151,6 @@ export class RuntimeCore {
     const link = this.links.get(node.id);
     return toNodeView(node, {
       now: this.now(),
-      heartbeatMs: this.heartbeatMs,
       version: this.options.version,
       link,
       transport: link?.sink.transport ?? null,
@@ -182,7 +181,7 @@ export class RuntimeCore {
       const name = this.tables.nodes.get(nodeId)?.name ?? nodeId;
       link.sink.send({ kind: 'revoked', message: `"${name}" is no longer trusted by the daemon` });
       this.links.release(link);
-      this.absences.closed(nodeId, 'revoked', link.lastHeardAt, this.now());
+      this.absences.closed(link, 'revoked', this.now());
       link.sink.close('revoked');
     }
     for (const listener of this.revokedListeners) listener(nodeId);

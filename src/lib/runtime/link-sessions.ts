@@ -3,6 +3,7 @@
  */
 import type { RuntimeCore } from './core.js';
 import { reviewGrants } from './grants.js';
+import { heartbeatMsFor, leaseMsFor } from './heartbeats.js';
 import type { LinkSink, OpenLink } from './links.js';
 import { usableCapabilities } from './registry.js';
 import { Transaction } from './transaction.js';
@@ -61,9 +62,7 @@ export async function openLink(
   const tx = core.begin();
   const known = core.registry.authenticate(core.tables, caller.nodeId, caller.serial, tx.now.wall);
   const { bootId, storeId } = hello;
-  if (
-    core.clones.holds(core.links.get(known.id), { bootId, storeId, address: caller.address }, tx.now, core.heartbeatMs)
-  ) {
+  if (core.clones.holds(core.links.get(known.id), { bootId, storeId, address: caller.address }, tx.now)) {
     throw new PalyraError('NODE_CONFLICT', { detail: `"${known.name}" is connected from another machine or process` });
   }
   const node = core.registry.used(tx, known, caller.serial);
@@ -77,6 +76,7 @@ export async function openLink(
     get uncarriedSince() {
       return sink.uncarriedSince ?? null;
     },
+    heartbeatMs: heartbeatMsFor(core.registry.pairedCount, core.heartbeatMs, core.deps.random),
     lastHeardAt: tx.now.mono,
     saidGoodbye: false,
     rival: null,
@@ -93,8 +93,9 @@ export async function openLink(
     disconnectReason: null,
   });
   const credit = Math.max(1, Math.min(MAX_CREDIT, Math.floor(hello.credit)));
-  const mailboxLink = { epoch, bootId: hello.bootId, storeId: hello.storeId, credit };
-  core.mailbox.connect(tx, node.id, mailboxLink, hello, core.heartbeatMs);
+  const { heartbeatMs } = link;
+  const mailboxLink = { epoch, bootId, storeId, credit, heartbeatMs, leaseMs: leaseMsFor(heartbeatMs) };
+  core.mailbox.connect(tx, node.id, mailboxLink, hello);
   tx.events.push({ type: 'node.online', nodeId: node.id, name: node.name, address: caller.address });
   await core.commit(tx);
   const { trustBundle } = core;
@@ -123,7 +124,7 @@ function closed(core: RuntimeCore, link: OpenLink, reason: 'stopped' | 'lost'): 
   if (node === undefined) return;
   const tx = core.begin();
   const why = link.saidGoodbye || reason === 'stopped' ? 'stopped' : 'lost';
-  core.absences.closed(node.id, why, link.lastHeardAt, tx.now);
+  core.absences.closed(link, why, tx.now);
   core.mailbox.disconnect(tx, link.nodeId);
   tx.events.push({ type: 'node.offline', nodeId: node.id, name: node.name, reason: why });
   core.commitInBackground(tx, 'the end of a link');

@@ -25,6 +25,8 @@ export interface OpenLink {
   readonly sink: LinkSink;
   readonly address: string;
   readonly uncarriedSince?: number | null;
+  /** How often its node was asked to beat: its silence is measured in these. */
+  readonly heartbeatMs: number;
   /** Monotonic milliseconds. */
   lastHeardAt: number;
   saidGoodbye: boolean;

@@ -16,6 +16,10 @@ export interface MailboxLink {
   readonly storeId: string;
   /** How many dispatches the node takes at once. */
   readonly credit: number;
+  /** How often the node was asked to beat. */
+  readonly heartbeatMs: number;
+  /** Silent for so long about a dispatch that it was given, the node is in doubt. */
+  readonly leaseMs: number;
 }
 
 /** Timers of one open dispatch. Monotonic milliseconds; Infinity when it does not apply. */

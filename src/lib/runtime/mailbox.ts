@@ -56,6 +56,7 @@ export interface NewDispatch {
 export class Mailbox {
   readonly index = new MailboxIndex();
 
+  /** `leaseMs`: for a node without a link. */
   constructor(private readonly options: { readonly leaseMs: number }) {}
 
   /** Rebuilds the memory side from the rows, at start and after a refused write. */
@@ -124,24 +125,24 @@ export class Mailbox {
     if (record.idempotencyKey !== null) this.index.byIdempotencyKey.set(idempotencyIndexKey(record), record.id);
     announce(tx, record);
     this.index.schedule(record, tx.now);
-    offerNext(this.index, tx, record.nodeId, this.options.leaseMs);
+    offerNext(this.index, tx, record.nodeId, this.#leaseMs(record.nodeId));
     return tx.tables.dispatches.get(record.id)!;
   }
 
   /** A node's link is up: settles what its Hello answers, sends the Welcome, then offers what waits. */
-  connect(tx: Transaction, nodeId: string, link: MailboxLink, hello: Hello, heartbeatMs: number): void {
+  connect(tx: Transaction, nodeId: string, link: MailboxLink, hello: Hello): void {
     this.disconnect(tx, nodeId);
-    const decision = reconcile(this.index, tx, nodeId, hello, this.options.leaseMs);
+    const decision = reconcile(this.index, tx, nodeId, hello, link.leaseMs);
     const welcome: Welcome = {
       kind: 'welcome',
       epoch: link.epoch,
-      heartbeatMs,
-      leaseMs: this.options.leaseMs,
+      heartbeatMs: link.heartbeatMs,
+      leaseMs: link.leaseMs,
       ...decision,
     };
     tx.send(nodeId, welcome);
     this.index.links.set(nodeId, link);
-    offerNext(this.index, tx, nodeId, this.options.leaseMs);
+    offerNext(this.index, tx, nodeId, this.#leaseMs(nodeId));
   }
 
   /** The link is gone: what was in flight waits for the next Hello or its deadline. */
@@ -157,8 +158,8 @@ export class Mailbox {
 
   /** A message of the node about its dispatches. Anything that does not match its fence is answered with `stale` and changes nothing. */
   report(tx: Transaction, nodeId: string, message: Exclude<UpMessage, Hello>): void {
-    report(this.index, tx, nodeId, message, this.options.leaseMs);
-    offerNext(this.index, tx, nodeId, this.options.leaseMs);
+    report(this.index, tx, nodeId, message, this.#leaseMs(nodeId));
+    offerNext(this.index, tx, nodeId, this.#leaseMs(nodeId));
   }
 
   /** Ends a dispatch that provably never started; asks the node otherwise. Throws DISPATCH_SETTLED when it is over. */
@@ -205,7 +206,7 @@ export class Mailbox {
       const after = tx.tables.dispatches.get(due.id)!;
       if (!isTerminal(after.state)) this.index.schedule(after, tx.now);
     }
-    for (const nodeId of nodes) offerNext(this.index, tx, nodeId, this.options.leaseMs);
+    for (const nodeId of nodes) offerNext(this.index, tx, nodeId, this.#leaseMs(nodeId));
   }
 
   #expireOne(tx: Transaction, record: DispatchRecord): void {
@@ -249,6 +250,10 @@ export class Mailbox {
       default:
         return;
     }
+  }
+
+  #leaseMs(nodeId: string): number {
+    return this.index.links.get(nodeId)?.leaseMs ?? this.options.leaseMs;
   }
 
   /** Offered, and nobody can say whether it started. */

@@ -23,7 +23,7 @@ export class PresenceWatch {
     for (const link of core.links.all()) {
       const node = core.tables.nodes.get(link.nodeId);
       if (node === undefined) continue;
-      const { presence } = presenceOf(node, link, tx.now, core.heartbeatMs);
+      const { presence } = presenceOf(node, link, tx.now);
       if (presence === (this.#told.get(link) ?? 'online')) continue;
       this.#told.set(link, presence);
       tx.events.push({ type: 'node.presence', nodeId: node.id, name: node.name, presence });

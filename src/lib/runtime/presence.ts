@@ -6,6 +6,8 @@
  *   conflict    two machines use its identity: one is connected, the other is held back
  *   asking      a request to join waits for a person
  *   revoked     trust withdrawn                                    expired      certificate past its grace period
+ *
+ * An interval is that of the link, as its node was told (`heartbeats.ts`).
  */
 import type { NodeRecord, Presence, PresenceReason } from '../base/model.js';
 import { isContested, type Rival } from './clones.js';
@@ -14,6 +16,8 @@ import type { JoinRecord } from '../base/requests.js';
 /** What is known of an open link. Times are monotonic milliseconds. */
 export interface LinkState {
   readonly lastHeardAt: number;
+  /** How often its node was asked to beat. */
+  readonly heartbeatMs: number;
   readonly rival?: Rival | null;
   /** Since when no connection carries it; null while one does. */
   readonly uncarriedSince?: number | null;
@@ -53,12 +57,12 @@ export function presenceOf(
   node: NodeRecord,
   link: LinkState | null,
   now: { readonly wall: number; readonly mono: number },
-  heartbeatMs: number,
 ): PresenceFacts {
   if (node.trust === 'revoked')
     return { presence: 'revoked', reason: null, since: node.removedAt ?? node.revokedAt ?? null };
   if (link !== null) {
     if (isContested(link, now.mono)) return { presence: 'conflict', reason: null, since: node.connectedAt };
+    const { heartbeatMs } = link;
     const silentMs = now.mono - link.lastHeardAt;
     const uncarriedMs = now.mono - (link.uncarriedSince ?? now.mono);
     if (silentMs <= 2 * heartbeatMs && uncarriedMs <= UNCARRIED_MS)

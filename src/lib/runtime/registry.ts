@@ -54,6 +54,11 @@ export class Registry {
     return this.#names;
   }
 
+  /** How many are trusted, connected or not. */
+  get pairedCount(): number {
+    return this.#byKey.size;
+  }
+
   isNameTaken(name: string): boolean {
     return this.#byName.has(name);
   }

@@ -339,7 +339,6 @@ export class NodeRuntime {
   #nodeSummary(): NodeSummary {
     return nodeSummary(this.#core.tables, {
       now: this.#core.now(),
-      heartbeatMs: this.#core.heartbeatMs,
       linkOf: (nodeId) => this.#core.links.get(nodeId),
       asking: this.#core.pending.joins(this.#core.tables),
     });

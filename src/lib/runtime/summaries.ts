@@ -42,13 +42,13 @@ export function nodePage(
 
 export function nodeSummary(
   tables: Tables,
-  context: { now: Now; heartbeatMs: number; linkOf(nodeId: string): LinkState | null; asking: number },
+  context: { now: Now; linkOf(nodeId: string): LinkState | null; asking: number },
 ): NodeSummary {
   const counts = { total: 0, online: 0, late: 0, offline: 0, asking: context.asking, revoked: 0, conflict: 0 };
   for (const node of tables.nodes.values()) {
     if (node.removedAt !== null) continue;
     counts.total++;
-    const { presence } = presenceOf(node, context.linkOf(node.id), context.now, context.heartbeatMs);
+    const { presence } = presenceOf(node, context.linkOf(node.id), context.now);
     if (presence === 'online' || presence === 'late' || presence === 'revoked') counts[presence]++;
     // It is connected; that another machine wants to be is told beside it.
     else if (presence === 'conflict') {

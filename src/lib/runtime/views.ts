@@ -23,7 +23,6 @@ const DAY_MS = 86_400_000;
 
 export interface NodeContext {
   readonly now: Now;
-  readonly heartbeatMs: number;
   /** The daemon's own version; an older node is shown as outdated. */
   readonly version: string;
   readonly link: LinkState | null;
@@ -33,7 +32,7 @@ export interface NodeContext {
 }
 
 export function toNodeView(node: NodeRecord, context: NodeContext): NodeView {
-  const { presence, reason, since } = presenceOf(node, context.link, context.now, context.heartbeatMs);
+  const { presence, reason, since } = presenceOf(node, context.link, context.now);
   const certificate = node.certificates.at(-1) ?? null;
   return {
     id: node.id,

@@ -10,8 +10,9 @@ import { examine, toResult, type Check, type CheckResult, type Finding } from '.
 import { alarmFinding, rotationFinding } from '../doctor/daemon-checks.js';
 import { diskFinding } from '../doctor/machine-checks.js';
 import { listenerChecks, type ListenerFacts } from './listener-checks.js';
+import { vitalsChecks, type VitalsFacts } from './vitals-checks.js';
 
-export interface DeepFacts extends ListenerFacts {
+export interface DeepFacts extends ListenerFacts, VitalsFacts {
   readonly client: ControlPlaneClient;
   /** Of the files; throws what is wrong with them. */
   readonly inspect: () => Promise<{
@@ -33,18 +34,28 @@ const LONG_JOURNAL_BYTES = 40_000_000;
 const NEARLY_FULL = 0.8;
 const MAX_NAMED = 8;
 
-/** How fast it answers is measured before the others make it work. */
+/** How fast it answers, and how busy and large it is, is measured before the others make it work. */
 export async function examineDeeply(facts: DeepFacts): Promise<CheckResult[]> {
-  const [pace, ...others] = deepChecks(facts);
-  const examined = [...(await examine([pace!], facts.clock)), ...(await examine(others, facts.clock))];
-  return examined.map(toResult);
+  const results: CheckResult[] = [];
+  for (const checks of [paceChecks(facts), workChecks(facts)])
+    results.push(...(await examine(checks, facts.clock)).map(toResult));
+  return results;
 }
 
-/** The first one is to be run alone. */
 export function deepChecks(facts: DeepFacts): Check[] {
-  const { status, client, inspect } = facts;
+  return [...paceChecks(facts), ...workChecks(facts)];
+}
+
+function paceChecks(facts: DeepFacts): Check[] {
   return [
     { id: 'daemon.answers', timeoutMs: ANSWERS_WITHIN_MS, run: () => answersFinding(facts) },
+    ...vitalsChecks(facts),
+  ];
+}
+
+function workChecks(facts: DeepFacts): Check[] {
+  const { status, client, inspect } = facts;
+  return [
     { id: 'daemon.state', timeoutMs: READ_WITHIN_MS, run: () => stateFinding(inspect) },
     { id: 'daemon.storage', run: async () => storageFinding(facts) },
     { id: 'daemon.disk', run: () => diskFinding([status.stateDirectory]) },

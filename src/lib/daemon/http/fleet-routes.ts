@@ -5,10 +5,12 @@ import type { InventoryRow } from '../../runtime/inventory.js';
 import { formatPosition } from '../../wire/http/event-stream.js';
 import { ROUTES, type RouteId } from '../../wire/http/routes.js';
 import { isAllowed } from '../policy.js';
+import { measureVitals } from '../vitals.js';
 import type { HandlerDeps, Handlers } from './handlers.js';
 
 type FleetRouteId =
   | 'daemon.expose'
+  | 'daemon.vitals'
   | 'daemon.rotation'
   | 'daemon.rotateCa'
   | 'inventory.list'
@@ -18,7 +20,7 @@ type FleetRouteId =
   | 'nodes.prune'
   | 'nodes.grants';
 
-export type FleetDeps = Pick<HandlerDeps, 'runtime' | 'exposure' | 'listeners' | 'rotation'>;
+export type FleetDeps = Pick<HandlerDeps, 'runtime' | 'clock' | 'exposure' | 'listeners' | 'rotation'>;
 
 /** The route behind each action. */
 const ROUTE_OF: Readonly<Record<InventoryRow['actions'][number], RouteId>> = {
@@ -34,7 +36,8 @@ const ROUTE_OF: Readonly<Record<InventoryRow['actions'][number], RouteId>> = {
   reject: 'approvals.reject',
 };
 
-export function fleetHandlers({ runtime, exposure, listeners, rotation }: FleetDeps): Pick<Handlers, FleetRouteId> {
+export function fleetHandlers(deps: FleetDeps): Pick<Handlers, FleetRouteId> {
+  const { runtime, clock, exposure, listeners, rotation } = deps;
   const position = () => formatPosition({ boot: runtime.bootEpoch, seq: runtime.events.seq });
   return {
     'inventory.list': async ({ caller, query }) => {
@@ -51,6 +54,7 @@ export function fleetHandlers({ runtime, exposure, listeners, rotation }: FleetD
       if (changed) afterAnswer(() => exposure.dropClosed());
       return { changed, listen: listeners() };
     },
+    'daemon.vitals': async ({ signal }) => ({ vitals: await measureVitals(clock, signal) }),
     'daemon.rotation': async () => ({ rotation: rotation.view() }),
     'daemon.rotateCa': async ({ caller, body, note }) => {
       note({ forced: String(body.force), keepMs: body.keepMs });

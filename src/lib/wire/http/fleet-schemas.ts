@@ -68,6 +68,12 @@ export const rotation = z.object({
   leftBehind: z.array(z.string()),
 });
 
+/** Milliseconds late, and bytes. */
+export const vitals = z.object({
+  eventLoop: z.object({ measuredMs: z.int(), p50Ms: z.int(), p99Ms: z.int(), maxMs: z.int() }),
+  memory: z.object({ rssBytes: z.int(), heapUsedBytes: z.int(), heapLimitBytes: z.int() }),
+});
+
 const changedNode = z.object({ node: nodeView, changed: z.boolean() });
 
 const capabilityNames = z.array(z.string().max(64).regex(CAPABILITY_NAME)).max(256);
@@ -104,6 +110,7 @@ export const fleetSchemas = {
     body: z.strictObject({ listen: z.array(z.string().min(1).max(64)).min(1).max(16) }),
     answer: z.object({ changed: z.boolean(), listen: listeners }),
   },
+  'daemon.vitals': { query: none, body: none, answer: z.object({ vitals }) },
   'daemon.rotation': { query: none, body: none, answer: z.object({ rotation }) },
   'daemon.rotateCa': {
     query: none,

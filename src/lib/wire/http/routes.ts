@@ -238,6 +238,14 @@ export const ROUTES = routes({
     safe: false,
     summary: 'Moves the public and the node port to other addresses, live and for the next start',
   },
+  'daemon.vitals': {
+    method: 'GET',
+    path: '/v1/daemon/vitals',
+    access: 'viewer',
+    scope: 'daemon:read',
+    safe: true,
+    summary: 'How late the event loop of the daemon is, measured for a quarter of a second, and how much memory it has',
+  },
   'daemon.rotation': {
     method: 'GET',
     path: '/v1/daemon/rotation',
