@@ -5,6 +5,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildAside, keepAside, leaveOut, oclifLoadsLater } from './lighter.mjs';
+import { oneCore, START } from './one-core.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -25,43 +27,15 @@ const NEVER_BUNDLED = ['typescript', 'ts-node', 'tsx', 'pnpapi', 'react-devtools
 // Optional, with a native part that it looks for beside itself; it is installed next to us or not at all.
 const OPTIONAL = ['@matrixai/quic'];
 
-/**
- * What libraries load as they start and nothing here needs; every command would pay for it. Node is kept from node:http2 by undici's own way of doing without it
- * (it is never asked for HTTP/2), and oclif is told that this is not Windows Subsystem for Linux, which only changes a
- * name that nobody reads, and that this Node is new enough for it, which our own package.json demands more of. Measured on
- * Node 20 as CPU of `nodes list`: together a tenth of what `node -e 0` takes and more.
- */
-const LEFT_OUT = [
-  { module: /^node:http2$/, importer: /[\\/]node_modules[\\/]undici[\\/]/, contents: "throw new Error('left out');" },
-  { module: /^semver$/, importer: /[\\/]@oclif[\\/]core[\\/]/, contents: 'export const satisfies = () => true;' },
-  { module: /^wsl-utils$/, importer: /[\\/]@oclif[\\/]core[\\/]/, contents: 'export const isWsl = false;' },
-];
-
-const leaveOut = {
-  name: 'leave-out',
-  setup({ onResolve, onLoad }) {
-    LEFT_OUT.forEach(({ module, importer: from, contents }, index) => {
-      const namespace = `left-out-${index}`;
-      onResolve({ filter: module }, ({ path, importer }) => (from.test(importer) ? { path, namespace } : undefined));
-      onLoad({ filter: /./, namespace }, () => ({ contents }));
-    });
-  },
-};
+/** Loaded by others: embedders and plugins, their tests, the thread of a plugin. */
+const LIBRARY = ['src/index.ts', 'src/testing.ts', 'src/lib/cli/plugins/thread-main.ts'];
 
 export async function build() {
   const { build: bundle } = await import('esbuild');
   const target = mkdtempSync(join(root, '.dist-'));
   try {
-    await bundle({
+    const options = {
       absWorkingDir: root,
-      entryPoints: [
-        'src/index.ts',
-        'src/cli-main.ts',
-        'src/testing.ts',
-        'src/lib/cli/plugins/thread-main.ts',
-        ...sources('src/commands').filter((file) => file.endsWith('.ts')),
-        ...sources('src/hooks').filter((file) => file.endsWith('.ts')),
-      ],
       outbase: 'src',
       outdir: relative(root, target),
       chunkNames: 'chunks/[name]-[hash]',
@@ -76,9 +50,18 @@ export async function build() {
       jsx: 'automatic',
       banner: { js: BANNER },
       legalComments: 'linked',
-      plugins: [leaveOut],
       logLevel: 'warning',
-    });
+      metafile: true,
+      plugins: [leaveOut, keepAside, oclifLoadsLater],
+    };
+    const commandLine = [START, ...sources('src/commands'), ...sources('src/hooks')].filter((file) =>
+      file.endsWith('.ts'),
+    );
+    const core = await oneCore(bundle, root, options);
+    const { metafile } = await bundle({ ...options, entryPoints: commandLine, plugins: [...options.plugins, core] });
+    // What others load has nothing of the command line in it, and shares no files with it.
+    await bundle({ ...options, entryPoints: LIBRARY });
+    await buildAside(bundle, target, metafile.outputs);
     execFileSync(
       process.execPath,
       [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', join(target, 'types')],
@@ -113,7 +96,14 @@ function replaceDist(target) {
 
 function fingerprint() {
   const hash = createHash('sha256');
-  for (const file of [...sources('src'), 'package-lock.json', 'tsconfig.build.json', 'scripts/build.mjs']) {
+  for (const file of [
+    ...sources('src'),
+    'package-lock.json',
+    'tsconfig.build.json',
+    'scripts/build.mjs',
+    'scripts/lighter.mjs',
+    'scripts/one-core.mjs',
+  ]) {
     hash
       .update(file)
       .update('\0')

@@ -7,7 +7,7 @@ import { buildIfStale } from './build.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const file = join(root, 'oclif.manifest.json');
 
-/** The manifest of the present build as text: keys sorted, no path of this machine. */
+/** The manifest of the present build as text: keys sorted, no path of this machine, a line for each command (`src/lib/cli/root-plugin.ts` reads one). */
 export async function createManifest() {
   await buildIfStale();
   const { Plugin } = await import('@oclif/core');
@@ -19,7 +19,10 @@ export async function createManifest() {
     respectNoCacheDefault: true,
   });
   await plugin.load();
-  return `${JSON.stringify(sorted(plugin.manifest), null, 2)}\n`;
+  const { commands, version, ...rest } = sorted(plugin.manifest);
+  if (Object.keys(rest).length > 0) throw new Error('the manifest has a part that is not known');
+  const lines = Object.entries(commands).map(([id, command]) => `${JSON.stringify(id)}: ${JSON.stringify(command)}`);
+  return `{\n"commands": {\n${lines.join(',\n')}\n},\n"version": ${JSON.stringify(version)}\n}\n`;
 }
 
 /** The order of `args` is kept: it is the order in which they are typed. */

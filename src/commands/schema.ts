@@ -5,6 +5,7 @@ import { readSchema, schemaNames } from '../lib/cli/published-schemas.js';
 
 export default class Schema extends BaseCommand<typeof Schema> {
   static override summary = 'Print the JSON Schema of a document that --json prints, or describe the command line';
+  static readsCommands = true;
   static override description = 'The name is the middle of the schema field of a document: palyra.NAME/v1.';
   static override examples = [
     '<%= config.bin %> schema nodes.list',

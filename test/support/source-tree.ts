@@ -22,6 +22,11 @@ export interface Import {
   readonly dynamic: boolean;
 }
 
+/** The text of a file. */
+export function readSource(file: string): string {
+  return readFileSync(file, 'utf8');
+}
+
 export function importsOf(file: string): Import[] {
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, false);
   const imports: Import[] = [];

@@ -89,7 +89,7 @@ export default class NodesList extends BaseCommand<typeof NodesList> {
   }
 
   #table(rows: readonly (readonly string[])[], headers: readonly string[]): void {
-    if (rows.length === 0) return;
+    if (rows.length === 0 || this.output.json) return;
     const columns = headers.map((header, index) => ({ header, value: (row: readonly string[]) => row[index] ?? '' }));
     for (const line of formatTable(rows, columns, { header: !this.flags['no-header'] })) this.output.result(line);
   }

@@ -7,7 +7,6 @@
  *   2. `rename` is atomic: the target is the old file or the new one, never neither.
  *   3. Everything created is private to the user (0600), and nothing is opened through a symbolic link.
  */
-import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { PalyraError } from './errors.js';
 
@@ -45,6 +44,8 @@ export const TEMPORARY_SUFFIX = '.tmp';
 
 /** A name beside `path` that nobody else uses. */
 export function temporaryName(path: string): string {
+  // Loaded here: most commands write no file, and all of them read one.
+  const { randomBytes } = process.getBuiltinModule('node:crypto');
   return `${path}.${randomBytes(6).toString('hex')}${TEMPORARY_SUFFIX}`;
 }
 

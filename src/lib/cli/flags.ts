@@ -43,21 +43,6 @@ export const GLOBAL_FLAGS = {
   verbose: Flags.boolean({ char: 'v', description: 'More of the story, on stderr', helpGroup: 'GLOBAL' }),
 };
 
-/** Those of them that take no value: they may stand before the command too. */
-export const LEADING_FLAGS: readonly string[] = [
-  '--json',
-  '--plain',
-  '--quiet',
-  '-q',
-  '--no-color',
-  '--no-input',
-  '--no-plugins',
-  '--verbose',
-];
-
-/** Global flags that take a value as the next word. */
-export const LEADING_VALUE_FLAGS: readonly string[] = ['--context', '-c', '--daemon', '--timeout'];
-
 export const yesFlag = Flags.boolean({ char: 'y', description: 'Do it without asking' });
 
 /** Where the daemon listens; `daemon start`, `run` and `restart`. */

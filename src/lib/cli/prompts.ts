@@ -1,6 +1,4 @@
 /** Questions to a person. Asked only when stdin and stderr are terminals; a script is told which flag answers instead. */
-import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
 import { PalyraError } from '../base/errors.js';
 import { readSwitch, type Environment } from './environment.js';
 
@@ -16,6 +14,7 @@ export function canAsk(context: PromptContext, env: Environment = process.env): 
 
 /** One line of input, trimmed. Ctrl-C and Ctrl-D reject with CANCELLED. */
 export async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const gone = new AbortController();
   terminal.once('SIGINT', () => gone.abort());
@@ -31,6 +30,10 @@ export async function ask(question: string): Promise<string> {
 
 /** One line that is not shown while it is typed. Rejects with CANCELLED as `ask` does. */
 export async function askSecret(question: string): Promise<string> {
+  const [{ createInterface }, { Writable }] = await Promise.all([
+    import('node:readline/promises'),
+    import('node:stream'),
+  ]);
   process.stderr.write(question);
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: silence, terminal: true });

@@ -52,6 +52,7 @@ describe('text for a terminal', () => {
 
   it('measures wide characters as two cells, marks as none and our own colours as none', () => {
     assert.equal(displayWidth('pi-lab'), 6);
+    assert.equal(displayWidth('Küche — „Pi“ … ·'), 16);
     assert.equal(displayWidth('日本'), 4);
     assert.equal(displayWidth('e\u0301'), 1);
     assert.equal(displayWidth('\u001b[32m✓\u001b[0m'), 1);

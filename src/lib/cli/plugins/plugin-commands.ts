@@ -7,18 +7,19 @@
 import { Plugin, type Command, type Config, type Interfaces } from '@oclif/core';
 import { PalyraError } from '../../base/errors.js';
 import type { Output } from '../output.js';
+import { loadRootPlugin } from '../root-plugin.js';
 import { exitRequest, toPalyraError } from '../usage-errors.js';
-import { rootOf, type PluginRecord } from './plugin-index.js';
+import { rootOf, type InstalledPlugins, type PluginRecord } from './plugin-index.js';
 
-/** The root plugin and those of the index, for `run` of oclif; those that it does not load from elsewhere then. */
+/** The root plugin and those of the index, for `run` of oclif, which then looks for none by itself. `commandWords` are those of the command line. */
 export async function oclifPlugins(
   root: string,
-  folder: string,
-  records: readonly PluginRecord[],
+  commandWords: readonly string[],
+  { folder, records }: InstalledPlugins,
   output: Output,
 ): Promise<Map<string, Interfaces.Plugin>> {
-  const core = new Plugin({ isRoot: true, root });
-  await core.load();
+  // Whose words are whose is known from all commands.
+  const core = await loadRootPlugin(root, records.length === 0 ? commandWords : null);
   const plugins = new Map<string, Interfaces.Plugin>([[core.name, core]]);
   const words = ownWords(core.commands);
   for (const record of records) {

@@ -43,6 +43,14 @@ interface IndexFile {
   readonly plugins: readonly PluginRecord[];
 }
 
+/** What is installed, and the folder it is in. */
+export interface InstalledPlugins {
+  readonly folder: string;
+  readonly records: readonly PluginRecord[];
+}
+
+export const NO_PLUGINS: InstalledPlugins = { folder: '', records: [] };
+
 const FILE_NAME = 'plugins.json';
 
 /** Below the data directory. */

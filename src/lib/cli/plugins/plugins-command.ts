@@ -10,6 +10,8 @@ import { pluginsFolder, rootOf, type PluginRecord } from './plugin-index.js';
 import { PluginStore, type Added } from './plugin-store.js';
 
 export abstract class PluginsCommand<T extends typeof Command> extends BaseCommand<T> {
+  static readsCommands = true;
+
   protected get folder(): string {
     return pluginsFolder(this.directories.data);
   }
