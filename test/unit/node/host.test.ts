@@ -32,6 +32,8 @@ describe('the node host', () => {
   let stop: AbortController;
   let running: Promise<void>;
   let states: HostState[];
+  /** How the host has ended, for a test that waits in vain. */
+  let ended: string;
   let held: Deferred<null>[];
 
   const stateDirectory = () => join(home(), 'node');
@@ -72,9 +74,18 @@ describe('the node host', () => {
     host = newHost(deps);
     host.onState((status) => states.push(status.state));
     running = host.run(stop.signal);
-    running.catch(() => undefined);
+    ended = 'it runs';
+    running.then(
+      () => (ended = 'it has stopped'),
+      (error: unknown) => (ended = String(error)),
+    );
   };
   const online = async (index = 0) => {
+    await until(
+      () => daemon.sessions[index] !== undefined,
+      () =>
+        `session ${index}; ${ended}; ${JSON.stringify(host.status())}; ${daemon.registrations.length} registrations`,
+    );
     const daemonSide = await session(daemon, index);
     daemonSide.welcome({ epoch: index + 1 });
     await reaches('online');
