@@ -120,7 +120,9 @@ describe('nodes and daemons that stop running', function () {
     // A try over UDP takes seconds when nobody answers: the outage lasts until each has made a few.
     await each(async (node) => {
       const tries = () => node.states.slice(before.get(node)).filter((state) => state === 'connecting').length;
-      await eventually(() => tries() >= 3, `${node.name} goes on trying`, 40_000);
+      await eventually(() => tries() >= 3, `${node.name} goes on trying`, 40_000).catch((error: unknown) => {
+        throw new Error(`${String(error)}; ${node.states.join()}`);
+      });
       assert.equal(node.child.exitCode, null);
     });
     await daemon.startAgain(HEARTBEAT);
