@@ -20,7 +20,7 @@ import { assembleHost, type HostEvents, type HostParts, type NodeHostDeps } from
 import type { RenewalSchedule } from './renewal-schedule.js';
 import { markRevoked } from './revocation.js';
 import { runRound } from './round.js';
-import { GOODBYE_MS, type SessionEnd, type SessionOptions } from './session.js';
+import { GOODBYE_MS, type SessionEnd, type StopSignals } from './session.js';
 import type { HostStatus, StatusBoard } from './status.js';
 import type { Worker } from './worker.js';
 
@@ -171,11 +171,7 @@ class Host implements NodeHost {
   }
 
   /** A round with a certificate that can be used, or the reason why there is none. */
-  async #round(
-    parts: HostParts,
-    { stop, over }: Pick<SessionOptions, 'stop' | 'over'>,
-    attempts: number,
-  ): Promise<SessionEnd> {
+  async #round(parts: HostParts, { stop, over }: StopSignals, attempts: number): Promise<SessionEnd> {
     const { renewal } = parts;
     await renewal.reload();
     if (renewal.isExpired) {

@@ -16,7 +16,7 @@ import { watchForBetterLink } from './better-link.js';
 import type { NodeTimings } from './config.js';
 import type { LinkFactory } from './link/chosen-link.js';
 import type { Registered, Registration } from './link/link.js';
-import { runSession, type SessionDeps, type SessionEnd, type SessionOptions } from './session.js';
+import { runSession, type SessionDeps, type SessionEnd, type StopSignals } from './session.js';
 import type { StatusBoard } from './status.js';
 import type { TransportChooser } from './transport-chooser.js';
 
@@ -45,8 +45,6 @@ export interface RoundDeps {
   readonly onOnline: (registered: Registered) => void;
 }
 
-type Signals = Pick<SessionOptions, 'stop' | 'over'>;
-
 interface Turn {
   readonly ended: Promise<SessionEnd>;
   readonly mute: AbortController;
@@ -57,7 +55,7 @@ interface Turn {
 /** Every endpoint, those that answer first, until one was online or says something that the others would say too. */
 export async function runRound(
   deps: RoundDeps,
-  options: { readonly endpoints: readonly string[]; readonly stop: AbortSignal; readonly over: AbortSignal },
+  options: StopSignals & { readonly endpoints: readonly string[] },
 ): Promise<SessionEnd> {
   let end: SessionEnd = { onlineMs: null, verdict: 'retry', error: null };
   for (const endpoint of await deps.addresses.inOrder(options.endpoints, options.over)) {
@@ -69,7 +67,7 @@ export async function runRound(
   return end;
 }
 
-async function stay(deps: RoundDeps, endpoint: string, signals: Signals): Promise<SessionEnd> {
+async function stay(deps: RoundDeps, endpoint: string, signals: StopSignals): Promise<SessionEnd> {
   let turn = begin(deps, endpoint, signals, null);
   let onlineMs: number | null = null;
   for (;;) {
@@ -80,7 +78,7 @@ async function stay(deps: RoundDeps, endpoint: string, signals: Signals): Promis
   }
 }
 
-function begin(deps: RoundDeps, endpoint: string, { stop, over }: Signals, before: Turn | null): Turn {
+function begin(deps: RoundDeps, endpoint: string, { stop, over }: StopSignals, before: Turn | null): Turn {
   const { clock, random, log, board, chooser, factories, registration, onFactsChanged, credit, timings } = deps;
   let failedTakeOvers = 0;
   let cancelTakeOver = () => {};

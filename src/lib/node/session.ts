@@ -57,6 +57,9 @@ export interface SessionOptions {
   readonly onRoundTrip: (rttMs: number) => void;
 }
 
+/** What ends everything of a node, in two steps. */
+export type StopSignals = Pick<SessionOptions, 'stop' | 'over'>;
+
 export interface SessionEnd {
   /** Milliseconds online; null when it never was. */
   readonly onlineMs: number | null;
