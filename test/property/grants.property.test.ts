@@ -17,14 +17,16 @@ type Step =
   | { readonly do: 'approve'; readonly only: readonly string[] | null }
   | { readonly do: 'reject' | 'register' | 'restart' };
 
+/** A name that was once given or taken away is never asked for again, so these are rare, or nothing would be asked after the first steps. */
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 5,
+    weight: 7,
     arbitrary: fc.record({ do: fc.constantFrom('install', 'uninstall', 'enable', 'disable', 'update'), name }),
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('grant', 'withhold'), names }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('approve'), only: fc.option(names) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('reject', 'register', 'restart') }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('grant', 'withhold'), names }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('approve'), only: fc.option(names) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('register') }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('reject', 'restart') }) },
 );
 
 class Model {
@@ -161,6 +163,6 @@ describe('what a machine may do', function () {
       }),
       { numRuns: 300 },
     );
-    assert.ok(asked > 50, 'machines did ask, or this proves nothing');
+    assert.ok(asked > 150, 'machines did ask, or this proves nothing');
   });
 });
