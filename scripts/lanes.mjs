@@ -41,8 +41,8 @@ export async function runLanes(files, { options = [], times = false } = {}) {
   const alone = files.filter((file) => ALONE.includes(file));
   const together = files.filter((file) => !ALONE.includes(file)).sort((one, other) => rank(one) - rank(other));
   const count = Math.min(LANES, together.length);
-  const lanes = Array.from({ length: count }, (_, index) => new Lane(`lane ${index + 1}`, together, options));
-  const last = alone.length === 0 ? [] : [new Lane('alone', alone, options)];
+  const lanes = Array.from({ length: count }, (_, index) => new Lane(`lane ${index + 1}`, together, { options, place: index }));
+  const last = alone.length === 0 ? [] : [new Lane('alone', alone, { options, place: LANES })];
 
   let interrupted = null;
   let interruptedAt = 0;
@@ -92,6 +92,7 @@ class Lane {
   finished = [];
   #queue;
   #options;
+  #place;
   #child = null;
   #file = null;
   #began = 0;
@@ -101,10 +102,11 @@ class Lane {
   #fileTimer;
 
   /** The queue is shared with the other lanes. */
-  constructor(name, queue, options) {
+  constructor(name, queue, { options, place }) {
     this.name = name;
     this.#queue = queue;
     this.#options = options;
+    this.#place = place;
   }
 
   /** Resolves when the process is gone, whatever came of it. */
@@ -114,7 +116,9 @@ class Lane {
     this.#began = performance.now();
     // A group of its own: Ctrl-C reaches it once, through us, and what a test started can be ended with it.
     const stdio = ['ignore', 'inherit', 'inherit', 'ipc'];
-    this.#child = spawn(process.execPath, words, { cwd: root, stdio, detached: process.platform !== 'win32' });
+    // Of how many: each has ports of its own (test/support/free-ports.ts).
+    const env = { ...process.env, PALYRA_TEST_LANE: `${this.#place}/${LANES + 1}` };
+    this.#child = spawn(process.execPath, words, { cwd: root, env, stdio, detached: process.platform !== 'win32' });
     let timer;
     this.#child.on('message', (message) => {
       if (message.open !== undefined) this.#open = message.open;

@@ -9,14 +9,22 @@ import { randomInt } from 'node:crypto';
 /** Below the ranges of Linux (32768), macOS and Windows (49152), above what services of a machine use. */
 const [FIRST, END] = [20_000, 32_768];
 
+/**
+ * Each lane of `npm test` has a share of its own, and takes one port after the other: none is given to a second daemon while the first one is only away.
+ * Somebody else's daemon there would be found by its nodes, which try it but every half minute then.
+ */
+const [lane, lanes] = (process.env['PALYRA_TEST_LANE'] ?? '0/1').split('/').map(Number) as [number, number];
+const SHARE = Math.floor((END - FIRST) / lanes);
+let taken = lanes === 1 ? randomInt(SHARE) : 0;
+
 /** Different ones, which nobody has now, over TCP and UDP on loopback. */
 export async function freePorts(count: number): Promise<number[]> {
-  const found = new Set<number>();
-  while (found.size < count) {
-    const port = randomInt(FIRST, END);
-    if (!found.has(port) && (await isFree(port))) found.add(port);
+  const found: number[] = [];
+  while (found.length < count) {
+    const port = FIRST + lane * SHARE + (taken++ % SHARE);
+    if (await isFree(port)) found.push(port);
   }
-  return [...found];
+  return found;
 }
 
 async function isFree(port: number): Promise<boolean> {
