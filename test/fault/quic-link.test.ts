@@ -245,6 +245,17 @@ describe('the QUIC link on a network that cuts', function () {
     await rejectsWith(refused, 'DAEMON_IDENTITY_MISMATCH');
   });
 
+  it('waits for a stream that the daemon does not allow, but no longer than it may', async () => {
+    await start({ transport: { maxStreams: 0 } });
+    link = newLink();
+    const late = new PalyraError('DAEMON_UNREACHABLE', { detail: 'in time' });
+    const controller = new AbortController();
+    const refused = rejectsWith((link as QuicLink).health(controller.signal), 'DAEMON_UNREACHABLE');
+    await until(() => daemon.connections === 1);
+    controller.abort(late);
+    await refused;
+  });
+
   it('answers node.health while another request is still being answered', async () => {
     await start();
     daemon.answer = () => new Promise(() => undefined);

@@ -75,9 +75,10 @@ export async function callQuic(
   answer.promise.catch(() => undefined);
   const onAbort = () => answer.reject(PalyraError.from(signal.reason, 'CANCELLED'));
   signal.addEventListener('abort', onAbort, { once: true });
-  let channel: MessageChannel | null = null;
+  // Waits while the daemon allows no more streams. Until it is asked the answer can only fail.
+  const asked = askQuic(connection, request);
   try {
-    channel = await askQuic(connection, request);
+    const channel = await Promise.race([asked, answer.promise as Promise<never>]);
     const unanswered = () => answer.reject(unreachable(endpoint, 'it gave no answer', null));
     channel.read({
       message: (value) => answer.resolve(value),
@@ -87,7 +88,10 @@ export async function callQuic(
     channel.end();
     return await answer.promise;
   } catch (error) {
-    channel?.abort(NOT_WANTED);
+    asked.then(
+      (channel) => channel.abort(NOT_WANTED),
+      () => undefined,
+    );
     signal.throwIfAborted();
     throw toQuicLinkError(error, endpoint);
   } finally {
