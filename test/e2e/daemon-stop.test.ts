@@ -57,7 +57,14 @@ describe('daemon stop', function () {
     assert.match(people.stderr, /The daemon could not write its last snapshot\. Nothing that was accepted is lost/);
     const { stdout } = await sandbox.run(['daemon', 'logs']);
     assert.match(stdout, / error .*stopping runtime failed .*"code":"STORAGE_FAILED".*node-runtime\.v1/);
+  });
+
+  it('says the same at a restart, of the daemon before', async () => {
     await daemon.startAgain();
+    const { code, document } = await sandbox.json(['daemon', 'restart']);
+    assertDocument(document);
+    assert.deepEqual([code, document.state, document.warnings.length], [0, 'running', 1]);
+    assert.match(document.warnings[0] as string, warning);
     rmSync(previous, { recursive: true });
     assert.deepEqual(await stop(), []);
   });

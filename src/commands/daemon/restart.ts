@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { Flags } from '@oclif/core';
 import { resolveListen } from '../../lib/base/listen-words.js';
-import { flagsOfRunning, runningDaemon, startFlags, stopDaemon } from '../../lib/cli/daemon-control.js';
+import {
+  flagsOfRunning,
+  NO_LAST_SNAPSHOT,
+  runningDaemon,
+  startFlags,
+  stopDaemon,
+} from '../../lib/cli/daemon-control.js';
 import { startDaemonProcess } from '../../lib/cli/daemon-process.js';
 import { plural } from '../../lib/cli/daemon-report.js';
 import { durationFlag, listenFlags } from '../../lib/cli/flags.js';
@@ -14,7 +20,7 @@ const DEFAULT_DRAIN_MS = 30_000;
 export default class DaemonRestart extends ServiceCommand<typeof DaemonRestart> {
   static override summary = 'Restart the daemon where it listens now';
   static override description =
-    'Addresses and ports stay as they are unless a flag changes them. Nodes reconnect by themselves. It is started when it did not run.';
+    'Addresses and ports stay as they are unless a flag changes them. Nodes reconnect by themselves. It is started when it did not run. It warns as daemon stop does.';
   static override examples = [
     '<%= config.bin %> daemon restart',
     '<%= config.bin %> daemon restart --now --listen lan',
@@ -40,11 +46,14 @@ export default class DaemonRestart extends ServiceCommand<typeof DaemonRestart> 
     const stop = listenForStop();
     try {
       if (before !== null) {
+        const { watchLastSnapshot } = await import('../../lib/daemon/last-snapshot.js');
+        const lastSnapshot = await watchLastSnapshot(before.stateDirectory);
         await stopDaemon(client, before.pid, {
           drainMs: this.flags.now ? 0 : (this.flags.drain ?? DEFAULT_DRAIN_MS),
           signal: stop.signal,
           onWaiting: (count) => this.output.say(`  waiting for ${plural(count, 'dispatch', 'dispatches')} …`),
         });
+        if ((await lastSnapshot()) === false) this.warn(NO_LAST_SNAPSHOT);
       }
       const service = this.daemonService();
       if (service.installed() !== null) {

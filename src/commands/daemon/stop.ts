@@ -1,13 +1,11 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
-import { runningDaemon, stopDaemon } from '../../lib/cli/daemon-control.js';
+import { NO_LAST_SNAPSHOT, runningDaemon, stopDaemon } from '../../lib/cli/daemon-control.js';
 import { plural } from '../../lib/cli/daemon-report.js';
 import { durationFlag } from '../../lib/cli/flags.js';
 import { listenForStop } from '../../lib/cli/signals.js';
 
 const DEFAULT_DRAIN_MS = 30_000;
-const NO_SNAPSHOT =
-  'The daemon could not write its last snapshot. Nothing that was accepted is lost: the next start reads it from the journal. See why: palyra daemon logs';
 
 export default class DaemonStop extends BaseCommand<typeof DaemonStop> {
   static override summary = 'Stop the daemon, after running dispatches have ended';
@@ -45,7 +43,7 @@ export default class DaemonStop extends BaseCommand<typeof DaemonStop> {
     }
     const online = status.nodes.online + status.nodes.late;
     this.output.done(`Stopped.${online > 0 ? ` ${plural(online, 'node')} will reconnect when it is back.` : ''}`);
-    if ((await lastSnapshot()) === false) this.warn(NO_SNAPSHOT);
+    if ((await lastSnapshot()) === false) this.warn(NO_LAST_SNAPSHOT);
     return this.#document(true, status.pid);
   }
 

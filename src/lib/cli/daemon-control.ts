@@ -14,6 +14,10 @@ export interface StartFlags {
   readonly quic?: boolean | undefined;
 }
 
+/** What people are told when `daemon/last-snapshot.ts` says so. */
+export const NO_LAST_SNAPSHOT =
+  'The daemon could not write its last snapshot. Nothing that was accepted is lost: the next start reads it from the journal. See why: palyra daemon logs';
+
 const LOOK_EVERY_MS = 50;
 /** Beyond the drain: closing connections and writing the last snapshot. */
 const CLOSING_MS = 15_000;
