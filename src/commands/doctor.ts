@@ -88,7 +88,16 @@ to somebody else: log tails and facts, without keys, codes and passwords; it nev
         plugins,
       }),
       ...daemonChecks({ client: this.client(), version, pairing, proxy }),
-      ...nodeChecks({ directories, service, run: runProgram, user, version, now, pairing }),
+      ...nodeChecks({
+        directories,
+        service,
+        daemonService: this.daemonService(),
+        run: runProgram,
+        user,
+        version,
+        now,
+        pairing,
+      }),
       udpCheck({
         proxy: () => proxyOnTheWay({ proxy, pairing }),
         ask: () => askOverUdp(config, directories.nodeState),

@@ -142,13 +142,23 @@ describe('a node as a service of a user manager that is played', function () {
     assert.equal((await node('start')).code, 0);
   });
 
-  it('writes an edited unit anew and restarts the service', async () => {
+  it('is told by doctor, writes an edited unit anew and restarts the service', async () => {
     const before = (await node('status')).document;
+    const unit = async () => {
+      const { document } = await run(['doctor']);
+      return document.checks.find(({ id }: { id: string }) => id === 'service.unit');
+    };
     writeFileSync(before.service.unit, `${readFileSync(before.service.unit, 'utf8')}# mine\n`);
+    const found = await unit();
+    assert.deepEqual([found.status, found.fix], ['warn', 'palyra node install']);
+    assert.ok(found.detail.startsWith(`${before.service.unit} is not as `), found.detail);
     const { document } = await node('install');
     assert.equal(document.changed, true);
     assert.notEqual(document.pid, before.process.pid);
     assert.doesNotMatch(readFileSync(before.service.unit, 'utf8'), /mine/);
+    const { status, detail } = await unit();
+    assert.equal(status, 'pass');
+    assert.match(detail, /^as this version writes it: palyra-node/);
   });
 
   it('leaves nothing of the service behind', async () => {

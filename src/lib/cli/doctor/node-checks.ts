@@ -15,6 +15,8 @@ import type { PairingFacts } from './pairing-facts.js';
 export interface NodeFacts {
   readonly directories: Directories;
   readonly service: Service;
+  /** The daemon's, which may be on this machine too. */
+  readonly daemonService: Service;
   readonly run: RunProgram;
   readonly user: string;
   readonly version: string;
@@ -62,6 +64,7 @@ export function nodeChecks(facts: NodeFacts): Check[] {
       },
     },
     { id: 'service.node', run: () => serviceFinding(facts) },
+    { id: 'service.unit', run: () => unitFinding([service, facts.daemonService]) },
     { id: 'service.lingering', run: () => lingeringFinding(service.installed(), facts) },
     {
       id: 'service.version',
@@ -113,6 +116,20 @@ async function serviceFinding({ service, pairing }: NodeFacts): Promise<Finding>
     return `started the service of the node (pid ${pid})`;
   };
   return { status: 'fail', detail: 'the service of the node does not run', fix: 'palyra node start', repair };
+}
+
+/** A unit that does not fit the machine any more may fail at the next boot, when nobody looks. */
+async function unitFinding(services: readonly Service[]): Promise<Finding> {
+  const managed = services.filter((each) => each.installed() !== null && each.installed()!.name !== 'detached');
+  if (managed.length === 0) return { status: 'skip', detail: 'no service manager has a unit of palyra' };
+  for (const each of managed) {
+    const [path] = await each.differing();
+    if (path === undefined) continue;
+    const system = each.installed()!.name === 'systemd-system' ? ' --system' : '';
+    const detail = `${path} is not as this version would write it for this machine`;
+    return { status: 'warn', detail, fix: `palyra ${each.spec.role} install${system}` };
+  }
+  return { status: 'pass', detail: `as this version writes it: ${managed.map(({ spec }) => spec.name).join(', ')}` };
 }
 
 async function lingeringFinding(supervisor: Supervisor | null, { run, user }: NodeFacts): Promise<Finding> {

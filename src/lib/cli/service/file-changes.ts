@@ -27,6 +27,11 @@ interface Before {
 
 const HAS_MODES = process.platform !== 'win32';
 
+/** Whether it is there with that text. */
+export function isWritten({ path, text }: ServiceFile): boolean {
+  return existsSync(path) && readFileSync(path).equals(Buffer.from(text as string));
+}
+
 export class FileChanges {
   readonly #before: Before[] = [];
 

@@ -11,7 +11,7 @@ import type { Clock } from '../../base/clock.js';
 import { PalyraError } from '../../base/errors.js';
 import { ensurePrivateDirectory } from '../../base/files.js';
 import { logGenerations } from '../log-file.js';
-import { FileChanges, removeFile } from './file-changes.js';
+import { FileChanges, isWritten, removeFile } from './file-changes.js';
 import type { RunProgram } from './programs.js';
 import { awaitReady, type Probe } from './readiness.js';
 import type { ServiceSpec } from './service-spec.js';
@@ -58,6 +58,12 @@ export class Service {
   /** The supervisor it is installed with, or null. */
   installed(): Supervisor | null {
     return installedSupervisor(this.spec, this.#deps.place, this.#deps.run);
+  }
+
+  /** Files of its supervisor that are not as an install would write them now: from another version, edited, or made for a machine that has changed. */
+  async differing(): Promise<readonly string[]> {
+    const files = (await this.installed()?.files()) ?? [];
+    return files.filter((file) => !isWritten(file)).map(({ path }) => path);
   }
 
   /** Throws SERVICE_FAILED, SERVICE_START_FAILED, SERVICE_NOT_READY, SERVICE_NEEDS_ROOT, STORAGE_*, CANCELLED. */
