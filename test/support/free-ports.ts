@@ -15,7 +15,8 @@ const [FIRST, END] = [20_000, 32_768];
  */
 const [lane, lanes] = (process.env['PALYRA_TEST_LANE'] ?? '0/1').split('/').map(Number) as [number, number];
 const SHARE = Math.floor((END - FIRST) / lanes);
-let taken = lanes === 1 ? randomInt(SHARE) : 0;
+/** Anywhere in it, for there may be other runs on this machine. */
+let taken = randomInt(SHARE);
 
 /** Different ones, which nobody has now, over TCP and UDP on loopback. */
 export async function freePorts(count: number): Promise<number[]> {

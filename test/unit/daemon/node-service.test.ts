@@ -14,6 +14,7 @@ import {
   type RegisterNodeResponse,
 } from '../../../src/lib/wire/grpc/generated/palyra/node/v1/node.js';
 import { fromServiceError } from '../../../src/lib/wire/grpc/status.js';
+import { longGrace } from '../../support/long-grace.js';
 import { ask, startTestDaemon, type TestDaemon } from '../../support/test-daemon.js';
 import { call, pairTestNode, TEST_FACTS, type TestNode } from '../../support/test-node.js';
 
@@ -59,7 +60,9 @@ class HandLink {
     for (;;) {
       const index = this.received.findIndex((message) => message.kind === kind);
       if (index >= 0) return this.received.splice(index, 1)[0] as Extract<DownMessage, { kind: K }>;
-      await once(this.#stream, 'data');
+      const end = await Promise.race([once(this.#stream, 'data').then(() => null), this.ended]);
+      if (end !== null && this.received.every((message) => message.kind !== kind))
+        throw new Error(`the link ended (${end}) without ${kind}`);
     }
   }
 }
@@ -87,7 +90,7 @@ describe('the node service', () => {
     );
 
   beforeEach(async () => {
-    target = await startTestDaemon();
+    target = await startTestDaemon({}, { clock: longGrace });
     node = await pairTestNode(target, { name: 'one' });
     client = node.client();
   });
