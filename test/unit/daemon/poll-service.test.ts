@@ -215,7 +215,7 @@ describe('the polled link of the node service', () => {
     const stopped = target.daemon.stop();
     const told = await displaced;
     assert.deepEqual(kinds(told), ['drain']);
-    const end = told.end ?? (await poll({ ack: 2 })).end;
+    const end = told.end ?? (await poll({ ack: 2, waitMs: WAIT_MS })).end;
     assert.equal(end?.reason, 'DAEMON_STOPPING');
     await stopped;
   });
