@@ -41,7 +41,10 @@ export async function runLanes(files, { options = [], times = false } = {}) {
   const alone = files.filter((file) => ALONE.includes(file));
   const together = files.filter((file) => !ALONE.includes(file)).sort((one, other) => rank(one) - rank(other));
   const count = Math.min(LANES, together.length);
-  const lanes = Array.from({ length: count }, (_, index) => new Lane(`lane ${index + 1}`, together, { options, place: index }));
+  const lanes = Array.from(
+    { length: count },
+    (_, index) => new Lane(`lane ${index + 1}`, together, { options, place: index }),
+  );
   const last = alone.length === 0 ? [] : [new Lane('alone', alone, { options, place: LANES })];
 
   let interrupted = null;

@@ -3,10 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { connect as tcpConnect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as tlsStart, type TLSSocket } from 'node:tls';
+import { systemClock, type Clock } from '../../src/lib/base/clock.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { Authority, createAuthority } from '../../src/lib/identity/authority.js';
 import { createDeviceKey, exportKey, spkiOf } from '../../src/lib/identity/device-key.js';
-import { MAX_CONNECTIONS_PER_DEVICE, REFUSED_LIFE_MS } from '../../src/lib/daemon/device-connections.js';
+import {
+  MAX_CONNECTIONS_PER_DEVICE,
+  REFUSED_LIFE_MS,
+  REVOKED_GRACE_MS,
+} from '../../src/lib/daemon/device-connections.js';
 import { PUBLIC_LIMITS } from '../../src/lib/daemon/public-port.js';
 import { HANDSHAKE_TIMEOUT_MS } from '../../src/lib/daemon/tls-front.js';
 import { ask, eventually, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
@@ -25,10 +30,11 @@ describe('the TLS front', () => {
     return socket;
   };
 
-  beforeEach(async () => {
-    target = await startTestDaemon();
+  const start = async (clock: Clock = systemClock) => {
+    target = await startTestDaemon({}, { clock });
     ca = await readFile(join(target.options.stateDirectory, 'identity', 'ca.crt'), 'utf8');
-  });
+  };
+  beforeEach(() => start());
   afterEach(async () => {
     for (const socket of open) socket.destroy();
     open.clear();
@@ -146,6 +152,22 @@ describe('the TLS front', () => {
     const startedAt = performance.now();
     const later = keep(await openHttp2(credentials));
     assert.ok((await closed(later)) - startedAt < REFUSED_LIFE_MS + 1000);
+  });
+
+  it('gives a removed device its whole time to hear why, whenever the daemon looks who may stay', async () => {
+    // Longer than from one look to the next.
+    const graceMs = 2_000;
+    await target.dispose();
+    await start({
+      ...systemClock,
+      schedule: (ms, run) => systemClock.schedule(ms === REVOKED_GRACE_MS ? graceMs : ms, run),
+    });
+    const node = await pairTestNode(target);
+    const idle = keep(await openHttp2({ port: target.ports.node, ca, key: node.keyPem, cert: node.certificatePem }));
+    const removedAt = performance.now();
+    await ask({ socketPath: target.socketPath }, { method: 'DELETE', path: `/v1/nodes/${node.deviceId}` });
+    const tookMs = (await closed(idle)) - removedAt;
+    assert.ok(tookMs >= graceMs - 100, `${tookMs} ms`);
   });
 
   it('leaves nothing open when it stops', async () => {

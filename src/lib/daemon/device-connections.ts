@@ -18,9 +18,6 @@ export const MAX_CONNECTIONS_PER_DEVICE = 4;
 export const REFUSED_LIFE_MS = 3000;
 /** From the durable removal to the destruction of the sockets; in between the stream ends with its reason. The promise is 1 s. */
 export const REVOKED_GRACE_MS = 400;
-/** A timer so late means that this process stood still, and the streams had no time to say anything: they get this much once more. */
-const LATE_MS = 50;
-const ONCE_MORE_MS = 100;
 
 /** The allow list: `NodeRuntime.authenticateDevice`. */
 export type Authenticate = (o: { deviceId: string; serial: string; address: string }) => DeviceCaller;
@@ -28,7 +25,7 @@ export type Authenticate = (o: { deviceId: string; serial: string; address: stri
 interface Bound {
   readonly connection: Connection;
   readonly device: PresentedDevice;
-  /** It was accepted when it opened; one that was not has a timer of its own. */
+  /** It was accepted when it opened and is still; one that is not has a timer of its own, until which it may be told why. */
   admitted: boolean;
   /** Answers it got while its device was cut off. */
   told: number;
@@ -132,14 +129,12 @@ export class DeviceConnections {
   closeDevice(deviceId: string): void {
     const doomed = [...(this.#byDevice.get(deviceId) ?? [])];
     if (doomed.length === 0) return;
-    const drop = () => {
+    for (const bound of doomed) bound.admitted = false;
+    const cancel = this.#clock.schedule(REVOKED_GRACE_MS, () => {
+      this.#graces.delete(cancel);
       for (const bound of doomed) this.#drop(bound);
-    };
-    const due = this.#clock.monotonic() + REVOKED_GRACE_MS;
-    this.#afterGrace(REVOKED_GRACE_MS, () => {
-      if (this.#clock.monotonic() - due > LATE_MS) this.#afterGrace(ONCE_MORE_MS, drop);
-      else drop();
     });
+    this.#graces.add(cancel);
   }
 
   /** Destroys every connection and ends every timer. */
@@ -158,14 +153,6 @@ export class DeviceConnections {
 
   countOf(deviceId: string): number {
     return this.#byDevice.get(deviceId)?.size ?? 0;
-  }
-
-  #afterGrace(ms: number, run: () => void): void {
-    const cancel = this.#clock.schedule(ms, () => {
-      this.#graces.delete(cancel);
-      run();
-    });
-    this.#graces.add(cancel);
   }
 
   #refusalOf(bound: Bound): PalyraError | null {
