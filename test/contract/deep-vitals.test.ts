@@ -43,6 +43,13 @@ describe('the vitals that daemon status --deep looks at', function () {
     assert.ok(after.p50Ms < eventLoop.p99Ms, JSON.stringify(after));
   });
 
+  it('show a loop that stood still from the beginning to the end', async () => {
+    const measured = measureVitals(systemClock, new AbortController().signal);
+    holdUp(250 + HELD_UP_MS);
+    const { eventLoop } = await measured;
+    assert.ok(eventLoop.p99Ms >= HELD_UP_MS - 60 && eventLoop.maxMs >= eventLoop.p99Ms, JSON.stringify(eventLoop));
+  });
+
   it('are of this process, and two who ask at once both get them', async () => {
     const [one, other] = await Promise.all([client.daemonVitals(), client.daemonVitals()]);
     for (const { memory, eventLoop } of [one, other]) {
