@@ -16,11 +16,10 @@ import { FakeDaemon, nodeMaterial, testAuthority } from '../support/fake-daemon.
 import { NetShim } from '../support/net-shim.js';
 import { session } from '../support/node-daemon.js';
 import { seededRandom } from '../support/seeded-random.js';
+import { TIMER_EARLY_MS } from '../support/timers.js';
 import { until } from '../support/until.js';
 
 const COUNT = 300;
-/** A timer counts from the beginning of the turn that sets it. */
-const EARLY_MS = 100;
 
 describe('the polled link on a network that cuts', function () {
   this.timeout(60_000);
@@ -127,7 +126,7 @@ describe('the polled link on a network that cuts', function () {
     );
     assert.equal(ends[0]?.reason, 'DAEMON_UNREACHABLE');
     const tookMs = performance.now() - startedAt;
-    assert.ok(tookMs >= OUTAGE_MS - EARLY_MS, `${tookMs} ms`);
+    assert.ok(tookMs >= OUTAGE_MS - TIMER_EARLY_MS, `${tookMs} ms`);
   });
 
   it('ends soon when a call was lost and not even the next connection is answered: the network is dark', async () => {
@@ -147,7 +146,7 @@ describe('the polled link on a network that cuts', function () {
     shim.close();
     assert.equal(ends[0]?.reason, 'DAEMON_UNREACHABLE');
     // It would be given ten seconds otherwise.
-    assert.ok(tookMs >= RETRY_ANSWER_MS - EARLY_MS && tookMs < RETRY_ANSWER_MS + OUTAGE_MS, `${tookMs} ms`);
+    assert.ok(tookMs >= RETRY_ANSWER_MS - TIMER_EARLY_MS && tookMs < RETRY_ANSWER_MS + OUTAGE_MS, `${tookMs} ms`);
   });
 
   it('ends at once when the daemon does not know the session: it was started again', async () => {

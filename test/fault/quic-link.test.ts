@@ -16,12 +16,11 @@ import { session } from '../support/node-daemon.js';
 import { rejectsWith } from '../support/rejects-with.js';
 import { seededRandom } from '../support/seeded-random.js';
 import { UdpProxy } from '../support/udp-proxy.js';
+import { TIMER_EARLY_MS } from '../support/timers.js';
 import { until } from '../support/until.js';
 
 const DEVICE_ID = 'nod_01JTESTTESTTESTTESTTESTTES';
 const COUNT = 300;
-/** A timer counts from the beginning of the turn that sets it. */
-const EARLY_MS = 100;
 
 describe('the QUIC link on a network that cuts', function () {
   this.timeout(60_000);
@@ -158,7 +157,7 @@ describe('the QUIC link on a network that cuts', function () {
     );
     assert.equal(ends[0]?.reason, 'DAEMON_UNREACHABLE');
     const tookMs = performance.now() - startedAt;
-    assert.ok(tookMs >= OUTAGE_MS - EARLY_MS, `${tookMs} ms`);
+    assert.ok(tookMs >= OUTAGE_MS - TIMER_EARLY_MS, `${tookMs} ms`);
   });
 
   it('ends soon after its connection died of silence, and both sides know by then', async () => {
@@ -176,7 +175,7 @@ describe('the QUIC link on a network that cuts', function () {
     );
     assert.equal(ends[0]?.reason, 'DAEMON_UNREACHABLE');
     const tookMs = performance.now() - startedAt;
-    assert.ok(tookMs >= AFTER_SILENCE_MS - EARLY_MS && tookMs < AFTER_SILENCE_MS + OUTAGE_MS, `${tookMs} ms`);
+    assert.ok(tookMs >= AFTER_SILENCE_MS - TIMER_EARLY_MS && tookMs < AFTER_SILENCE_MS + OUTAGE_MS, `${tookMs} ms`);
     assert.notEqual(daemon.links[0]!.uncarriedSince, null);
     // The daemon knows it too, in its own time.
     await until(

@@ -11,6 +11,7 @@ import { fromServiceError } from '../../src/lib/wire/grpc/status.js';
 import { openHttp2, tlsConnect } from '../support/raw-http2.js';
 import { ask, eventually, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
 import { invite, pairTestNode, TestPairing } from '../support/test-node.js';
+import { TIMER_EARLY_MS } from '../support/timers.js';
 
 /** Together more than a node may leave unread, less than it may never have unread. */
 const OFFERS = 5;
@@ -85,7 +86,7 @@ describe('peers that are slow or go away', () => {
       stream.on('error', (error) => resolve(fromServiceError(error).reason)),
     );
     assert.equal(reason, 'MESSAGE_INVALID');
-    assert.ok(performance.now() - startedAt >= HELLO_TIMEOUT_MS - 100);
+    assert.ok(performance.now() - startedAt >= HELLO_TIMEOUT_MS - TIMER_EARLY_MS);
     client.close();
   });
 

@@ -7,15 +7,13 @@ import { systemClock, type Clock } from '../../src/lib/base/clock.js';
 import { systemRandom } from '../../src/lib/base/random.js';
 import { Authority, createAuthority } from '../../src/lib/identity/authority.js';
 import { createDeviceKey, exportKey, spkiOf } from '../../src/lib/identity/device-key.js';
-import {
-  MAX_CONNECTIONS_PER_DEVICE,
-  REFUSED_LIFE_MS,
-  REVOKED_GRACE_MS,
-} from '../../src/lib/daemon/device-connections.js';
+import { MAX_CONNECTIONS_PER_DEVICE, REFUSED_LIFE_MS } from '../../src/lib/daemon/device-connections.js';
 import { PUBLIC_LIMITS } from '../../src/lib/daemon/public-port.js';
 import { HANDSHAKE_TIMEOUT_MS } from '../../src/lib/daemon/tls-front.js';
+import { withRemovalGrace } from '../support/removal-grace.js';
 import { ask, eventually, startTestDaemon, type TestDaemon } from '../support/test-daemon.js';
 import { pairTestNode } from '../support/test-node.js';
+import { TIMER_EARLY_MS } from '../support/timers.js';
 import { FRAME, FrameReader, openHttp2, tlsConnect } from '../support/raw-http2.js';
 
 const closed = (socket: Socket) =>
@@ -84,7 +82,7 @@ describe('the TLS front', () => {
     clearInterval(timer);
     for (const end of ends) {
       const lived = end - startedAt;
-      assert.ok(lived >= HANDSHAKE_TIMEOUT_MS - 100 && lived <= 6000, `lived ${Math.round(lived)} ms`);
+      assert.ok(lived >= HANDSHAKE_TIMEOUT_MS - TIMER_EARLY_MS && lived <= 6000, `lived ${Math.round(lived)} ms`);
     }
   });
 
@@ -158,16 +156,13 @@ describe('the TLS front', () => {
     // Longer than from one look to the next.
     const graceMs = 2_000;
     await target.dispose();
-    await start({
-      ...systemClock,
-      schedule: (ms, run) => systemClock.schedule(ms === REVOKED_GRACE_MS ? graceMs : ms, run),
-    });
+    await start(withRemovalGrace(graceMs));
     const node = await pairTestNode(target);
     const idle = keep(await openHttp2({ port: target.ports.node, ca, key: node.keyPem, cert: node.certificatePem }));
     const removedAt = performance.now();
     await ask({ socketPath: target.socketPath }, { method: 'DELETE', path: `/v1/nodes/${node.deviceId}` });
     const tookMs = (await closed(idle)) - removedAt;
-    assert.ok(tookMs >= graceMs - 100, `${tookMs} ms`);
+    assert.ok(tookMs >= graceMs - TIMER_EARLY_MS, `${tookMs} ms`);
   });
 
   it('leaves nothing open when it stops', async () => {

@@ -14,7 +14,7 @@ import {
   type RegisterNodeResponse,
 } from '../../../src/lib/wire/grpc/generated/palyra/node/v1/node.js';
 import { fromServiceError } from '../../../src/lib/wire/grpc/status.js';
-import { longGrace } from '../../support/long-grace.js';
+import { withRemovalGrace } from '../../support/removal-grace.js';
 import { ask, startTestDaemon, type TestDaemon } from '../../support/test-daemon.js';
 import { call, pairTestNode, TEST_FACTS, type TestNode } from '../../support/test-node.js';
 
@@ -90,7 +90,7 @@ describe('the node service', () => {
     );
 
   beforeEach(async () => {
-    target = await startTestDaemon({}, { clock: longGrace });
+    target = await startTestDaemon({}, { clock: withRemovalGrace(30_000) });
     node = await pairTestNode(target, { name: 'one' });
     client = node.client();
   });

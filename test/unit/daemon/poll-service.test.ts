@@ -13,7 +13,7 @@ import type {
   PollCapabilityResponse,
 } from '../../../src/lib/wire/grpc/generated/palyra/node/v1/node.js';
 import { fromServiceError } from '../../../src/lib/wire/grpc/status.js';
-import { longGrace } from '../../support/long-grace.js';
+import { withRemovalGrace } from '../../support/removal-grace.js';
 import { ask, eventually, startTestDaemon, type TestDaemon } from '../../support/test-daemon.js';
 import { call, pairTestNode, type TestNode } from '../../support/test-node.js';
 
@@ -67,7 +67,7 @@ describe('the polled link of the node service', () => {
   };
 
   beforeEach(async () => {
-    target = await startTestDaemon({}, { clock: longGrace });
+    target = await startTestDaemon({}, { clock: withRemovalGrace(30_000) });
     node = await pairTestNode(target, { name: 'one' });
     client = node.client();
     newSession();

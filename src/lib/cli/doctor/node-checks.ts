@@ -1,4 +1,4 @@
-/** Checks of this machine as a node: its pairing, its process, its service and whether that outlives a session. */
+/** Checks of this machine as a node: its pairing, its process, its service and whether that outlives a session; and of the units of palyra here. */
 import { existsSync } from 'node:fs';
 import { PalyraError } from '../../base/errors.js';
 import type { Directories } from '../directories.js';
@@ -120,16 +120,25 @@ async function serviceFinding({ service, pairing }: NodeFacts): Promise<Finding>
 
 /** A unit that does not fit the machine any more may fail at the next boot, when nobody looks. */
 async function unitFinding(services: readonly Service[]): Promise<Finding> {
-  const managed = services.filter((each) => each.installed() !== null && each.installed()!.name !== 'detached');
-  if (managed.length === 0) return { status: 'skip', detail: 'no service manager has a unit of palyra' };
-  for (const each of managed) {
-    const [path] = await each.differing();
-    if (path === undefined) continue;
-    const system = each.installed()!.name === 'systemd-system' ? ' --system' : '';
-    const detail = `${path} is not as this version would write it for this machine`;
-    return { status: 'warn', detail, fix: `palyra ${each.spec.role} install${system}` };
+  const units: string[] = [];
+  for (const service of services) {
+    const manager = service.installed()?.name ?? 'detached';
+    if (manager === 'detached') continue;
+    const { role, name } = service.spec;
+    const [path] = await service.differing();
+    if (path !== undefined) {
+      const detail = `${path} is not as this version would write it for this machine`;
+      return {
+        status: 'warn',
+        detail,
+        fix: `palyra ${role} install${manager === 'systemd-system' ? ' --system' : ''}`,
+      };
+    }
+    units.push(name);
   }
-  return { status: 'pass', detail: `as this version writes it: ${managed.map(({ spec }) => spec.name).join(', ')}` };
+  return units.length === 0
+    ? { status: 'skip', detail: 'no service manager has a unit of palyra' }
+    : { status: 'pass', detail: `as this version writes it: ${units.join(', ')}` };
 }
 
 async function lingeringFinding(supervisor: Supervisor | null, { run, user }: NodeFacts): Promise<Finding> {
